@@ -1,0 +1,1 @@
+"""Attention mechanisms: torch modules that know no marketing, no Ray and no I/O."""

@@ -1,0 +1,1 @@
+"""The runtime: Ray actors, money, platforms, storage and the command line."""
