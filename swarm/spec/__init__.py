@@ -1,0 +1,1 @@
+"""What a user writes: campaigns and settings, checked before anything acts on them."""

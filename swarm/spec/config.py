@@ -1,0 +1,186 @@
+"""The settings of the runtime itself, each with its bounds and its reason."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from swarm.spec.fields import IsoDate, Problem, Section, Slug, refuse
+from swarm.spec.reading import read
+
+
+class Run(Section):
+    """How long a run is and what makes it repeatable."""
+
+    tick_seconds: float = Field(
+        default=1.0, ge=0.01, le=3600, description="Wall time between two rounds of decisions"
+    )
+    start: IsoDate = Field(
+        default=date(2026, 3, 2), ge=date(2000, 1, 1), le=date(2100, 1, 1), description="First day of the run"
+    )
+    days: int = Field(default=14, ge=1, le=366, description="Days that the run lasts")
+    seed: int = Field(
+        default=7, ge=0, le=2**32 - 1, description="Seed of everything random; the same seed, the same run"
+    )
+
+
+class Market(Section):
+    """The simulated market."""
+
+    shocks_per_week: float = Field(
+        default=0.5,
+        ge=0,
+        le=7,
+        description="Mean number of shocks of each kind that hit a platform in a week",
+    )
+
+
+class Pacing(Section):
+    """How spend is steered along the day."""
+
+    gain: float = Field(
+        default=0.7,
+        ge=0.05,
+        le=2,
+        description="Share of the deviation from plan corrected in a step; past 1 it overshoots",
+    )
+    max_step: float = Field(
+        default=0.5, ge=0.01, le=1, description="Largest change of a budget in one step, as a share"
+    )
+
+
+class Allocation(Section):
+    """How money moves between campaigns and platforms."""
+
+    window_days: int = Field(
+        default=7, ge=1, le=90, description="Days of results that an estimate looks back on"
+    )
+    max_move: float = Field(
+        default=0.5, ge=0, le=1, description="Largest share of a budget moved away in one day"
+    )
+    exploration: float = Field(
+        default=0.05, ge=0, le=0.5, description="Share of the money kept for places with few results so far"
+    )
+
+
+class Routing(Section):
+    """How experts are chosen for a decision."""
+
+    temperature: float = Field(
+        default=0.5, ge=0.01, le=10, description="Softness of the choice; near 0 the best expert takes it all"
+    )
+    top_k: int = Field(default=2, ge=1, le=16, description="Experts that are asked for one decision")
+    prior_weight: float = Field(
+        default=0.5, ge=0, le=1, description="Weight of what was known before the first result"
+    )
+
+
+class CreativeRotation(Section):
+    """How creatives share the impressions."""
+
+    exploration: float = Field(
+        default=1.0,
+        ge=0,
+        le=10,
+        description="Width of the draw for a creative; 0 always shows the best so far",
+    )
+
+
+class Health(Section):
+    """When the swarm slows down and when it stops."""
+
+    stable: float = Field(default=0.8, ge=0, le=1, description="Coherence from which everything is allowed")
+    cautious: float = Field(
+        default=0.5, ge=0, le=1, description="Coherence below which only small changes are allowed"
+    )
+    freeze: float = Field(default=0.3, ge=0, le=1, description="Coherence below which nothing may be raised")
+    hysteresis: float = Field(
+        default=0.05, ge=0, le=0.5, description="How far past a threshold coherence has to come back to count"
+    )
+    dwell_ticks: int = Field(
+        default=3, ge=1, le=1000, description="Ticks that a state lasts before a better one is entered"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.freeze < self.cautious < self.stable:
+            text = f"must lie between freeze, {self.freeze}, and stable, {self.stable}"
+            refuse([Problem(("cautious",), text, str(self.cautious))])
+        return self
+
+
+class Attention(Section):
+    """The service that computes attention for the agents."""
+
+    threads: int = Field(default=1, ge=1, le=64, description="Threads that compute")
+    max_batch: int = Field(default=64, ge=1, le=4096, description="Most requests computed together")
+    batch_wait_ms: float = Field(default=2.0, ge=0, le=1000, description="Longest wait for a batch to fill")
+    max_queue: int = Field(
+        default=256, ge=1, le=65536, description="Waiting requests from which new ones are turned away"
+    )
+
+
+class Runtime(Section):
+    """How failures are noticed and what follows."""
+
+    heartbeat_s: float = Field(
+        default=1.0, ge=0.05, le=60, description="Time between two signs of life of an actor"
+    )
+    lease_s: float = Field(
+        default=10.0, ge=0.2, le=600, description="Silence after which an actor loses its work"
+    )
+    call_deadline_s: float = Field(
+        default=30.0, ge=0.1, le=600, description="Longest wait for an answer from an actor"
+    )
+    restart_limit: int = Field(
+        default=5, ge=0, le=100, description="Restarts of an actor inside the window before it is given up"
+    )
+    restart_window_s: float = Field(
+        default=60.0, ge=1, le=3600, description="The window that restarts are counted in"
+    )
+
+    @model_validator(mode="after")
+    def _lease_outlasts_heartbeat(self) -> Self:
+        if self.lease_s <= self.heartbeat_s:
+            text = f"must be longer than heartbeat_s, {self.heartbeat_s}"
+            refuse([Problem(("lease_s",), text, str(self.lease_s))])
+        return self
+
+
+class Store(Section):
+    """Where runs are kept."""
+
+    folder: str = Field(
+        default="runs",
+        min_length=1,
+        max_length=1024,
+        description="Folder of the runs, from where the command is started",
+    )
+
+
+class SwarmConfig(Section):
+    """All settings; what a file leaves out keeps its default."""
+
+    name: Slug = Field(default="swarm", description="Name of this swarm among others")
+    run: Run = Run()
+    market: Market = Market()
+    pacing: Pacing = Pacing()
+    allocation: Allocation = Allocation()
+    routing: Routing = Routing()
+    creative: CreativeRotation = CreativeRotation()
+    health: Health = Health()
+    attention: Attention = Attention()
+    runtime: Runtime = Runtime()
+    store: Store = Store()
+
+
+def load_config(path: Path | None = None) -> SwarmConfig:
+    """The settings in the file at ``path``, or the defaults.
+
+    Raises:
+        SpecErrors: the file is not plain YAML, or a setting is unknown or out of bounds.
+    """
+    return SwarmConfig() if path is None else read(SwarmConfig, path)[0]
