@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = 80
 
 Loc = tuple[str | int, ...]
 """A place in a tree of mappings (names) and lists (positions)."""
@@ -20,8 +24,8 @@ def field_path(loc: Loc) -> str:
 
 
 def _printable(text: str) -> str:
-    """``text`` on one line, with everything that a terminal could trip over escaped."""
-    return text if text.isprintable() else repr(text)
+    """``text`` on one line: what a terminal could trip over is escaped, what is long is cut."""
+    return text if text.isprintable() and len(text) <= _SHORT.maxstring else _SHORT.repr(text)
 
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:
@@ -58,7 +62,7 @@ class SpecError(ValueError):
         return f"{self.file}:{self.line}" if self.line else self.file
 
     def __str__(self) -> str:
-        hints = [f"got {self.value!r}"] if self.value is not None else []
+        hints = [f"got {_SHORT.repr(self.value)}"] if self.value is not None else []
         hints += [f"did you mean {self.nearest!r}?"] if self.nearest else []
         told = f"{self.message} ({'; '.join(hints)})" if hints else self.message
         return ": ".join(part for part in (self.place, self.field, told) if part)

@@ -45,6 +45,9 @@ def build(model: type[M], document: Document) -> M:
 
 def _spec_errors(model: type[BaseModel], document: Document, details: ErrorDetails) -> Iterator[SpecError]:
     context: dict[str, Any] = details.get("ctx", {})
+    # Items that are wrong themselves are not counted; they are told already.
+    if details["type"] == "too_short" and len(details["input"]) >= context["min_length"]:
+        return
     if details["type"] == "across_fields":
         for problem in context["problems"]:
             yield _placed(document, problem._replace(loc=(*details["loc"], *problem.loc)))
@@ -72,6 +75,10 @@ def _message(details: ErrorDetails) -> str:
             return "must be a mapping"
         case "tuple_type" | "list_type":
             return "must be a list"
+        case "too_short":
+            return f"must have at least {details['ctx']['min_length']} items, not {len(details['input'])}"
+        case "too_long":
+            return f"must have at most {details['ctx']['max_length']} items, not {len(details['input'])}"
         case "string_type":
             return "must be text"
         case "string_pattern_mismatch":
