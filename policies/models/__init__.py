@@ -1,0 +1,1 @@
+"""Torch models: fixed bodies from `mechanisms`, small heads learned elsewhere."""

@@ -1,0 +1,85 @@
+"""How each element of a creative moves its rate.
+
+Letters: B creatives, 4 elements (hook, promise, frame, text), 16 features an element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from mechanisms.base import AttentionOutput
+from mechanisms.multi_head import MultiHeadAttention
+from policies.models.head import HeadModel, projection
+from policies.models.shapes import Shape
+
+ELEMENTS = ("hook", "promise", "frame", "text")
+"""Order of the elements, and of the first four scores."""
+WIDTH = 256
+"""Width of an element's embedding."""
+FEATURES = 16
+"""Features of an element."""
+
+
+class CreativeScorer(HeadModel):
+    """One learned query per element reads mostly that element and a little of the others.
+
+    A score is a weighted sum of the element's features, so it is an attribution that adds up:
+    overall = hook + promise + frame + text + bias, the predicted log of the rate's multiplier.
+    """
+
+    HEAD: ClassVar[Mapping[str, Shape]] = {"weights": (len(ELEMENTS) * FEATURES,), "bias": (1,)}
+
+    def __init__(self) -> None:
+        """Set the body's weights."""
+        super().__init__()
+        count = len(ELEMENTS)
+        self.attention = MultiHeadAttention.Config(
+            width=FEATURES,
+            key_width=WIDTH + count,
+            value_width=WIDTH,
+            heads=1,
+            element_queries=count,
+            logit_scale=4.0,
+        ).build()
+        self.requires_grad_(requires_grad=False)
+        attention = self.attention
+        attention.queries.copy_(torch.eye(count, FEATURES))
+        attention.query_weight.copy_(torch.eye(FEATURES))
+        # The type of an element outweighs its words, so a query finds its own element first.
+        attention.key_weight.copy_(
+            torch.cat([0.25 * projection(FEATURES, WIDTH, 1), torch.eye(FEATURES, count)], dim=1)
+        )
+        attention.value_weight.copy_(projection(FEATURES, WIDTH, 2))
+        attention.output_weight.copy_(torch.eye(FEATURES))
+
+    def forward(
+        self, query: Tensor | None, key: Tensor, value: Tensor | None, mask: Tensor | None = None
+    ) -> AttentionOutput:
+        """Score creatives.
+
+        Args:
+            query: None, the queries are learned.
+            key: [B, 4, 256], embeddings of the elements.
+            value: None, the elements are their own values.
+            mask: [B, 4] boolean, elements the creative has; the others score 0.
+
+        Returns:
+            Output [B, 1, 5]: hook, promise, frame, text, overall; weights [B, 1, 4, 4]; extras
+            ``features`` [B, 64].
+        """
+        kind = torch.eye(len(ELEMENTS)).expand(len(key), -1, -1)
+        read = self.attention(None, torch.cat([key, kind], dim=-1), key, mask)
+        features = read.output if mask is None else read.output * mask[..., None]
+        return AttentionOutput(self._scores(features), read.weights, {"features": features.flatten(1)})
+
+    def _scores(self, features: Tensor) -> Tensor:
+        """[B, 4, 16] to [B, 1, 5]."""
+        if self.head is None:
+            return features.new_zeros(len(features), 1, len(ELEMENTS) + 1)
+        each = (features * self.head["weights"].view(len(ELEMENTS), FEATURES)).sum(-1)
+        overall = each.sum(-1, keepdim=True) + self.head["bias"]
+        return torch.cat([each, overall], dim=-1)[:, None]

@@ -1,0 +1,1 @@
+"""Attention as a service: numpy in, numpy out, batched; no Ray in here."""

@@ -1,0 +1,114 @@
+"""What goes into the attention engine and what comes out; checked here, at the door.
+
+Letters: B batch, E experts, N campaigns, D state width, V outcomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.models.shapes import Shape, check_arrays
+from swarm.errors import NotAvailableYet
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Request:
+    """Arguments of one call; which are needed, and their shapes, is up to the use case."""
+
+    key: Array
+    query: Array | None = None
+    value: Array | None = None
+    mask: NDArray[np.bool_] | None = None
+    """[B, Nk], True keeps; always optional."""
+
+    def arrays(self) -> dict[str, Array]:
+        """The arguments given, by name."""
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: array for name, array in given.items() if array is not None}
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Answer:
+    """Result of one call, float32."""
+
+    output: Array
+    weights: Array | None
+    extras: dict[str, Array]
+    version: int
+    """Version of the head that answered, 0 without one."""
+    batch_size: int
+    """Requests that ran together with this one, itself included."""
+
+
+@dataclass(frozen=True, slots=True)
+class UseCase:
+    """A purpose, the model that serves it and the shapes it takes."""
+
+    factory: str
+    """``module:Class`` of a ``HeadModel``, imported on first use."""
+    shapes: Mapping[str, Shape]
+    """Of the arguments it needs, and of the mask."""
+
+
+USE_CASES: Mapping[str, UseCase] = {
+    "creative_scoring": UseCase(
+        "policies.models.creative:CreativeScorer", {"key": ("B", 4, 256), "mask": ("B", 4)}
+    ),
+    "expert_routing": UseCase(
+        "policies.models.router:ExpertRouter",
+        {"query": ("B", 1, 256), "key": ("B", "E", 256), "mask": ("B", "E")},
+    ),
+    "health_monitoring": UseCase(
+        "policies.models.health:HealthGate",
+        {"query": ("B", "N", "D"), "key": ("B", "N", "D"), "value": ("B", "N", "V"), "mask": ("B", "N")},
+    ),
+}
+"""The use cases that answer."""
+
+NOT_YET = ("audience_hierarchy", "long_sequence", "attribution", "cross_platform", "realtime_bidding")
+"""Use cases that are named but not built."""
+
+
+def find_use_case(name: str, table: Mapping[str, UseCase]) -> UseCase:
+    """The use case called ``name``.
+
+    Raises:
+        NotAvailableYet: if it is named but not built.
+        ValueError: if it is unknown; lists the valid names and the near one.
+    """
+    if name in table:
+        return table[name]
+    if name in NOT_YET:
+        raise NotAvailableYet(f"use case {name!r} is not available yet; available: {', '.join(table)}")
+    near = get_close_matches(name, [*table, *NOT_YET], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"unknown use case {name!r}, expected one of {', '.join(table)}{hint}")
+
+
+def check_request(name: str, use_case: UseCase, request: Request) -> None:
+    """Refuse a request that the model of ``use_case`` could not run.
+
+    Raises:
+        ValueError: on arguments missing or unexpected, shapes, dtypes, NaN or infinity; names the
+            use case, the argument and what was expected.
+    """
+    arrays = request.arrays()
+    optional = {} if "mask" in arrays else {"mask"}
+    wanted = {key: shape for key, shape in use_case.shapes.items() if key not in optional}
+    check_arrays(arrays, wanted, of=name)
+    for argument, array in arrays.items():
+        if argument == "mask":
+            if array.dtype != np.bool_:
+                raise ValueError(f"{name}: mask has dtype {array.dtype}, expected bool")
+        elif array.dtype not in (np.float32, np.float64):
+            raise ValueError(f"{name}: {argument} has dtype {array.dtype}, expected float32 or float64")
+        elif not np.isfinite(array).all():
+            raise ValueError(f"{name}: {argument} of shape {array.shape} holds a NaN or infinite number")
