@@ -18,13 +18,13 @@ from policies.models.shapes import Shape
 
 
 class HealthGate(HeadModel):
-    """Raw health signals of a portfolio; their standardisation and the gate belong to the caller.
+    """Coherence of a portfolio: today's signals against what they usually are.
 
-    The head scales the columns of the state so that they are comparable; without one they are
-    taken as they are.
+    The head is the usual: mean and spread of the three signals on healthy hours. Without one nothing can be
+    said of today, and coherence is NaN, which callers read as bad health.
     """
 
-    HEAD: ClassVar[Mapping[str, Shape]] = {"scale": ("D",)}
+    HEAD: ClassVar[Mapping[str, Shape]] = {"mean": (len(SIGNALS),), "spread": (len(SIGNALS),)}
 
     def __init__(self) -> None:
         """Build the mechanism with its default settings."""
@@ -44,23 +44,18 @@ class HealthGate(HeadModel):
 
         Returns:
             Output [B, N, 1]: mean share of a campaign in the three signals, positive if it made
-            things worse; no weights; extras ``structure``, ``change``, ``surprise`` [B], NaN
-            without a campaign, and ``structure_share``, ``change_share``, ``surprise_share`` [B, N].
-
-        Raises:
-            ValueError: if the head has another number of columns.
+            things worse; no weights; extras ``coherence`` [B], ``structure``, ``change``, ``surprise`` [B],
+            NaN without a campaign, and ``structure_share``, ``change_share``, ``surprise_share`` [B, N].
         """
         assert query is not None
         assert value is not None
-        scale = self._scale(query)
-        extras = self.attention(query * scale, key * scale, value, mask).extras
+        extras = self.attention(query, key, value, mask).extras
         share = torch.stack([extras[f"{name}_share"] for name in SIGNALS]).mean(0)
-        return AttentionOutput(share[..., None], None, extras)
+        signals = torch.stack([extras[name] for name in SIGNALS], dim=-1)
+        return AttentionOutput(share[..., None], None, {**extras, "coherence": self._coherence(signals)})
 
-    def _scale(self, query: Tensor) -> Tensor:
+    def _coherence(self, signals: Tensor) -> Tensor:
+        """[B, 3] to [B]."""
         if self.head is None:
-            return query.new_ones(query.shape[-1])
-        scale = self.head["scale"]
-        if len(scale) != query.shape[-1]:
-            raise ValueError(f"query has {query.shape[-1]} columns, expected the head's {len(scale)}")
-        return scale
+            return signals.new_full(signals.shape[:1], torch.nan)
+        return self.attention.coherence((signals - self.head["mean"]) / self.head["spread"]).to(signals.dtype)

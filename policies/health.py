@@ -1,0 +1,117 @@
+"""Health: what the gate looks at, and how coherence becomes a mode.
+
+Letters: R campaigns, A agents, S signals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import numpy as np
+
+from policies.frames import Floats
+
+_LIMIT = 6.0
+
+
+class Mode(StrEnum):
+    """What the whole swarm may do."""
+
+    STABLE = "STABLE"
+    CAUTIOUS = "CAUTIOUS"
+    FREEZE = "FREEZE"
+
+
+RECOMMENDATIONS = {
+    Mode.STABLE: ("continue the current optimisation",),
+    Mode.CAUTIOUS: ("reduce bid adjustments", "monitor creative fatigue"),
+    Mode.FREEZE: ("pause optimisations", "investigate anomalies", "alert the team"),
+}
+"""What a person should do in each mode (the seed's words)."""
+
+
+def portfolio_state(residual: Floats) -> tuple[Floats, Floats]:
+    """States [R, 3A] and outcome surprises [R, A] from residuals [R, A, 4]; what is unknown counts as usual."""
+    known = np.clip(np.nan_to_num(residual, nan=0.0), -_LIMIT, _LIMIT)
+    return known[..., :3].reshape(len(known), -1), known[..., 3]
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """Running mean and spread of the gate's raw signals on healthy hours: what today is compared with."""
+
+    mean: Floats
+    """[S]"""
+    square: Floats
+    """[S] running mean of squares about the mean."""
+    hours: int = 0
+    memory: float = field(default=1 / 240)
+
+    @classmethod
+    def start(cls) -> Usual:
+        """Nothing seen: structure, change and surprise of a portfolio of independent standard residuals."""
+        return cls(np.array([0.5, 1.0, 0.2]), np.array([0.25, 0.5, 1.0]))
+
+    def update(self, signals: Floats) -> Usual:
+        """One more healthy hour; the first ones weigh more, so that the start is soon forgotten."""
+        rate = max(self.memory, 1.0 / (self.hours + 4))
+        gap = signals - self.mean
+        mean = self.mean + rate * gap
+        square = self.square + rate * (gap * (signals - mean) - self.square)
+        return replace(self, mean=mean, square=square, hours=self.hours + 1)
+
+    def arrays(self) -> dict[str, Floats]:
+        """As a head of the health model."""
+        return {"mean": self.mean, "spread": np.sqrt(np.maximum(self.square, 1e-4))}
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The seed's numbers."""
+
+    stable: float = 0.8
+    cautious: float = 0.5
+    freeze: float = 0.3
+    hysteresis: float = 0.05
+    dwell_ticks: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The mode and since when; every transition is a pure function of coherence and time."""
+
+    mode: Mode = Mode.STABLE
+    since: int = 0
+    held: bool = False
+    """A person holds the mode; only a person releases it."""
+
+    def step(self, coherence: float, tick: int, limits: Thresholds) -> Gate:
+        """The gate after one hour: worse at once, better after the dwell and above the hysteresis.
+
+        NaN is missing health, and missing health is bad.
+        """
+        if self.held:
+            return self
+        if not coherence >= limits.freeze:
+            return self._enter(Mode.FREEZE, tick)
+        if coherence < limits.stable and self.mode == Mode.STABLE:
+            return self._enter(Mode.CAUTIOUS, tick)
+        if tick - self.since < limits.dwell_ticks:
+            return self
+        if self.mode == Mode.FREEZE and coherence >= limits.freeze + limits.hysteresis:
+            return self._enter(Mode.CAUTIOUS, tick)
+        if self.mode == Mode.CAUTIOUS and coherence >= limits.stable + limits.hysteresis:
+            return self._enter(Mode.STABLE, tick)
+        return self
+
+    def hold(self, mode: Mode, tick: int) -> Gate:
+        """A person sets the mode."""
+        return Gate(mode, tick, held=True)
+
+    def release(self, tick: int) -> Gate:
+        """A person lets go; the gate goes on from the mode that was held, after its dwell."""
+        return Gate(self.mode, tick)
+
+    def _enter(self, mode: Mode, tick: int) -> Gate:
+        return self if mode == self.mode else Gate(mode, tick)

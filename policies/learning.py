@@ -1,0 +1,77 @@
+"""What the feedback loop learns: the heads of the models, refitted from matured outcomes.
+
+Every fit starts from the prior and the evidence as it stands, so that nothing is counted twice and a lost
+update costs nothing.
+
+Letters: R campaigns, C channels, K creatives, F features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.bayes import BayesianLinear
+from policies.frames import Bools, Evidence, Floats, Portfolio
+
+Head = dict[str, NDArray[Any]]
+_CREATIVE_PRIOR = 30.0
+_ROUTER_PRIOR = 20.0
+
+
+def creative_head(features: Floats, evidence: Evidence, portfolio: Portfolio, cells: Floats) -> Head:
+    """Weights of the creative scorer: log of each creative's conversions over what its campaign expects.
+
+    ``features`` [R, K, 64]; ``cells`` [R, C, K]: conversions per click without the creative's own factor. The
+    variance of a log ratio is one over its conversions, which is the weight of a row.
+    """
+    seen = evidence.conversions.sum(axis=1)
+    due = (evidence.matured_clicks * cells).sum(axis=1)
+    rows = portfolio.creatives & (portfolio.unit_value > 0)[:, None] & (due > 1.0)
+    target = np.log((seen + 1.0) / (due + 1.0))[rows]
+    width = features.shape[2]
+    x = np.concatenate([features[rows], np.ones((int(rows.sum()), 1))], axis=1)
+    fit = BayesianLinear.start(width + 1, prior=_CREATIVE_PRIOR).update(x, target, (seen + 1.0)[rows])
+    return {"weights": fit.mean[:width], "bias": fit.mean[width:]}
+
+
+def router_head(features: Floats, shares: Floats, sure: Floats, allowed: Bools, *, temperature: float) -> Head:
+    """Weights of the router: one regression per expert of the log share that its channel has earned.
+
+    ``features`` [R, C, 32]; ``shares`` [R, C] at equal marginal returns; ``sure`` [R] conversions they rest on.
+    """
+    experts, width = shares.shape[1], features.shape[2]
+    level = np.log(shares + 0.02)
+    target = level - np.where(allowed, level, 0.0).sum(axis=1, keepdims=True) / allowed.sum(axis=1, keepdims=True)
+    weights, bias = np.zeros((experts, width)), np.zeros(experts)
+    for e in range(experts):
+        rows = allowed[:, e] & (sure > 1.0)
+        x = np.concatenate([features[rows, e], np.full((int(rows.sum()), 1), 3.0)], axis=1)
+        mean = BayesianLinear.start(width + 1, prior=_ROUTER_PRIOR).update(x, target[rows, e], np.minimum(sure[rows], 50.0)).mean
+        weights[e], bias[e] = mean[:width], 3.0 * mean[width]
+    return {"weights": weights, "bias": bias, "temperature": np.array([temperature])}
+
+
+def creative_prior(overall: Floats, exists: Bools) -> Floats:
+    """[R, K] factors on the conversion rate from predicted logs [R, K], with mean 1 (geometric) per campaign."""
+    count = np.maximum(exists.sum(axis=1, keepdims=True), 1)
+    centred = overall - np.where(exists, overall, 0.0).sum(axis=1, keepdims=True) / count
+    return np.where(exists, np.exp(np.clip(centred, -1.0, 1.0)), 1.0)
+
+
+def prior_shares(gates: Floats, allowed: Bools, *, weight: float) -> Floats:
+    """[R, C] shares for campaigns without data: routing's gates, mixed with equal shares so that none is shut out."""
+    equal = allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1)
+    return (1.0 - weight) * equal + weight * np.where(gates.sum(axis=1, keepdims=True) > 0, gates, equal)
+
+
+def nudge(spend_share: Mapping[str, float]) -> dict[str, float]:
+    """Factors on hyperparameters from how the day went: pacing that left money unspent steps faster.
+
+    ``spend_share``: ``day`` is what the portfolio spent of the day's money.
+    """
+    left = 1.0 - spend_share["day"]
+    return {"pacing_gain": 1.1} if left > 0.08 else {"pacing_gain": 1 / 1.1} if left < 0.0 else {}

@@ -1,0 +1,49 @@
+"""Dual pacing: one price of money for each campaign, re-solved every hour.
+
+A budget's optimum has one multiplier, the goal units that a unit of currency must buy at the margin; every
+auction of every channel is then bid at value over price. The price is re-solved from the spend that the
+recent bids bought ("resolving" dual descent; Balseiro, Lu and Mirrokni, Operations Research 2023, give the
+regret of such updates), and moves by a part of the way, so that noise is averaged out.
+
+Letters: R campaigns, C channels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from policies.evidence import SPEND_ELASTICITY
+from policies.frames import Floats
+
+
+def solve_price(spend_scale: Floats, unit_bid: Floats, required: Floats) -> Floats:
+    """[R] price of money at which spend per unit of traffic equals ``required``; NaN where nothing is known.
+
+    ``spend_scale`` [R, C]: spend per traffic at a bid of 1. ``unit_bid`` [R, C]: bid at a price of 1.
+    ``required`` [R]: what may be spent per unit of the traffic that is left.
+    """
+    at_one = np.nansum(spend_scale * unit_bid**SPEND_ELASTICITY, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        price = (at_one / required) ** (1.0 / SPEND_ELASTICITY)
+    return np.where((at_one > 0) & (required > 0), price, np.nan)
+
+
+def step(price: Floats, solved: Floats, *, gain: float, max_step: float) -> Floats:
+    """[R] ``price`` moved by ``gain`` of the log distance to ``solved``, at most ``max_step``; NaN moves nothing."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        move = np.clip(gain * np.log(solved / price), -max_step, max_step)
+    return np.asarray(price * np.exp(np.where(np.isfinite(move), move, 0.0)))
+
+
+def hold_target(floor: Floats, spent: Floats, value: Floats, target: Floats, *, gain: float) -> Floats:
+    """[R] lowest price that a cost target allows, moved by the target's own dual step.
+
+    The floor rises while the cost of the value expected so far is above 97 % of the target, and falls below it
+    (Feng, Padmanabhan and Wang 2022: a multiplier of its own for the return constraint; here the larger of
+    the two multipliers rules, "min pacing" in Balseiro et al., "A Field Guide", 2023).
+    """
+    has = np.isfinite(target) & (value > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        excess = np.log(spent / (0.97 * target * value))
+    move = np.where(has, gain * np.clip(np.nan_to_num(excess), -0.5, 0.5), 0.0)
+    return np.asarray(np.where(np.isfinite(target), np.clip(floor * np.exp(move), 0.2 / target, 5.0 / target), 0.0))

@@ -1,0 +1,184 @@
+"""The coordinator's hour: pool the evidence, price the money, split the day, rotate the creatives.
+
+Letters: R campaigns, C channels, K creatives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from policies import allocation, creative, pacing
+from policies.bidding import bids, shading
+from policies.estimation import estimate
+from policies.evidence import SPEND_ELASTICITY
+from policies.frames import Bools, Evidence, Floats, Plan, Portfolio
+from policies.tuning import Hyper
+
+HEADROOM = 2.0
+"""Platform budgets over the planned split: pacing spends by bids, budgets are the fence behind it."""
+_NOTHING_LEFT = 0.002
+_START_RATE = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the planner carries from hour to hour."""
+
+    price: Floats
+    """[R] price of money."""
+    floor: Floats
+    """[R] lowest price that the cost target allows; 0 without a target."""
+    split: Floats
+    """[R, C] shares of the day's money, planned at the last midnight."""
+    rotation: Floats
+    """[R, C, K]"""
+
+    @classmethod
+    def start(cls, portfolio: Portfolio, prior_shares: Floats) -> Ledger:
+        """Prices that give a campaign's opening bid; ``prior_shares`` [R, C] as routing has them."""
+        price = guess(portfolio) * _unit(portfolio) / opening_bid(portfolio)
+        exists = portfolio.creatives / np.maximum(portfolio.creatives.sum(axis=1, keepdims=True), 1)
+        rotation = np.broadcast_to(exists[:, None, :], portfolio.shape).copy()
+        floor = np.where(np.isfinite(portfolio.target_cost), 0.8 / portfolio.target_cost, 0.0)
+        return cls(price, floor, prior_shares, rotation)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The hour to plan for."""
+
+    day: Floats
+    """[R] local day."""
+    new_day: Bools
+    """[R]"""
+    money: Floats
+    """[R] the local day's money; 0 while the campaign rests."""
+    traffic_left: Floats
+    """[R] usual traffic from this hour to local midnight."""
+    traffic_unseen: Floats
+    """[R] usual traffic of the day's hours that no report covers yet."""
+
+
+def opening_bid(portfolio: Portfolio) -> Floats:
+    """[R] the bid of a campaign that nobody knows yet: the middle of its bounds on a log scale."""
+    return np.sqrt(portfolio.bid_low * portfolio.bid_high)
+
+
+def guess(portfolio: Portfolio) -> Floats:
+    """[R] conversions per click before any data: what the target implies at the opening bid, or 3 %."""
+    implied = opening_bid(portfolio) / (portfolio.target_cost * np.maximum(portfolio.unit_value, 1e-300))
+    rate = np.where(np.isfinite(portfolio.target_cost), np.clip(implied, 0.002, 0.3), _START_RATE)
+    return np.where(portfolio.unit_value > 0, rate, 1.0)
+
+
+def _unit(portfolio: Portfolio) -> Floats:
+    return np.where(portfolio.unit_value > 0, portfolio.unit_value, 1.0)
+
+
+def click_rates(portfolio: Portfolio, evidence: Evidence, creative_prior: Floats) -> Floats:
+    """[R, C, K] goal units per click; 1 where a click is the goal."""
+    rates = estimate(
+        evidence.conversions, evidence.matured_clicks, guess=guess(portfolio), creative_prior=creative_prior
+    )
+    goal = (portfolio.unit_value > 0)[:, None, None]
+    return np.where(goal, rates.cells * _unit(portfolio)[:, None, None], 1.0)
+
+
+def plan(
+    portfolio: Portfolio,
+    ledger: Ledger,
+    evidence: Evidence,
+    clock: Clock,
+    hyper: Hyper,
+    *,
+    creative_prior: Floats,
+    highest_budget: Floats,
+    rng: np.random.Generator,
+) -> tuple[Plan, Ledger]:
+    """One hour's plan and what to carry on.
+
+    ``creative_prior`` [R, K]: factors on the conversion rate that attention expects of the creatives.
+    ``highest_budget`` [R, C]: highest daily budget in force today.
+    """
+    cells = click_rates(portfolio, evidence, creative_prior)
+    value = (cells * ledger.rotation).sum(axis=2) / np.maximum(ledger.rotation.sum(axis=2), 1e-12)
+    price, spent = _price(portfolio, ledger, evidence, clock, hyper, value)
+    floor = _floor(portfolio, ledger, evidence, cells, hyper)
+    split = np.where(clock.new_day[:, None], _split(portfolio, ledger, evidence, value, hyper), ledger.split)
+    rotation = _rotation(portfolio, ledger, evidence, cells, clock, hyper, rng)
+    target = HEADROOM * split * clock.money[:, None]
+    budget = allocation.within_exposure(
+        target, highest_budget, portfolio.over_delivery, portfolio.exposure_cap, portfolio.nominal_cap
+    )
+    left = clock.money - spent > _NOTHING_LEFT * clock.money
+    made = Plan(
+        price=np.maximum(price, floor),
+        click_value=value,
+        budget=budget,
+        rebudget=clock.new_day,
+        rotation=rotation,
+        rotate=clock.new_day,
+        deliver=(clock.money > 0) & left,
+    )
+    return made, replace(ledger, price=price, floor=floor, split=split, rotation=rotation)
+
+
+def unit_bids(portfolio: Portfolio, evidence: Evidence, value: Floats) -> Floats:
+    """[R, C] bids at a price of 1, before their bounds."""
+    return value * shading(evidence.elasticity, portfolio.first_price)
+
+
+def _price(
+    portfolio: Portfolio, ledger: Ledger, evidence: Evidence, clock: Clock, hyper: Hyper, value: Floats
+) -> tuple[Floats, Floats]:
+    """The price of money after this hour's step, and what is spent today, unreported hours included."""
+    unit = unit_bids(portfolio, evidence, value)
+    now = np.maximum(ledger.price, ledger.floor)
+    pace = np.nansum(evidence.spend_scale * bids(unit, now, portfolio.bid_low, portfolio.bid_high) ** SPEND_ELASTICITY, axis=1)
+    reported = np.where(evidence.day == clock.day, evidence.spent_today.sum(axis=1), 0.0)
+    spent = reported + pace * clock.traffic_unseen
+    required = np.maximum(clock.money - spent, 0.0) / np.maximum(clock.traffic_left, 1e-9)
+    solved = pacing.solve_price(evidence.spend_scale, unit, required)
+    price = pacing.step(ledger.price, solved, gain=hyper["pacing_gain"], max_step=hyper["pacing_max_step"])
+    steepest, flattest = unit.max(axis=1), unit.max(axis=1)
+    price = np.clip(price, flattest / portfolio.bid_high, steepest / portfolio.bid_low)
+    return np.where(clock.money > 0, price, ledger.price), spent
+
+
+def _floor(portfolio: Portfolio, ledger: Ledger, evidence: Evidence, cells: Floats, hyper: Hyper) -> Floats:
+    clicks = evidence.clicks.sum(axis=(1, 2))
+    value = (evidence.clicks * cells).sum(axis=(1, 2))
+    spent = (evidence.cost_per_click * evidence.clicks.sum(axis=2)).sum(axis=1)
+    return pacing.hold_target(ledger.floor, spent, np.where(clicks > 0, value, 0.0), portfolio.target_cost, gain=0.1 * hyper["pacing_gain"])
+
+
+def _split(portfolio: Portfolio, ledger: Ledger, evidence: Evidence, value: Floats, hyper: Hyper) -> Floats:
+    """[R, C] shares of the day's money at equal marginal returns, moved from the old by a part of the way."""
+    unit = unit_bids(portfolio, evidence, value)
+    bid = bids(unit, np.maximum(ledger.price, ledger.floor), portfolio.bid_low, portfolio.bid_high)
+    spend = np.nan_to_num(evidence.spend_scale) * bid**SPEND_ELASTICITY
+    clicks = spend / np.maximum(evidence.cost_per_click, 1e-12)
+    share_of_cost = np.where(portfolio.first_price, evidence.elasticity / (1 + evidence.elasticity), evidence.cost_share)
+    curves = allocation.Curves.through(spend, clicks * value, share_of_cost)
+    low = np.where(portfolio.allowed, hyper["exploration"] / portfolio.allowed.sum(axis=1, keepdims=True), 0.0)
+    high = np.where(portfolio.allowed, 1.0, 0.0)
+    total = np.maximum(spend.sum(axis=1), 1e-12)
+    best = allocation.allocate(curves, total, low * total[:, None], high * total[:, None]) / total[:, None]
+    moved = ledger.split + hyper["allocation_move"] * (best - ledger.split)
+    return np.where((curves.scale > 0).any(axis=1, keepdims=True), moved, ledger.split)
+
+
+def _rotation(
+    portfolio: Portfolio, ledger: Ledger, evidence: Evidence, cells: Floats, clock: Clock, hyper: Hyper,
+    rng: np.random.Generator,
+) -> Floats:
+    """[R, C, K] the same shares on every channel, renewed at local midnight."""
+    shown, clicked = evidence.impressions.sum(axis=1), evidence.clicks.sum(axis=1)
+    usual = clicked.sum(axis=1, keepdims=True) / np.maximum(shown.sum(axis=1, keepdims=True), 1.0)
+    click_rate = (clicked + 50.0 * usual) / np.maximum(shown + 50.0, 1.0)
+    score = np.where(portfolio.creatives, click_rate * cells.mean(axis=1), 0.0)
+    behind = np.where((portfolio.unit_value > 0)[:, None], evidence.conversions.sum(axis=1), clicked)
+    shares = creative.rotation(score, behind, portfolio.creatives, exploration=hyper["creative_exploration"], strength=20.0, rng=rng)
+    return np.where(clock.new_day[:, None, None], shares[:, None, :], ledger.rotation)

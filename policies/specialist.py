@@ -1,0 +1,48 @@
+"""A platform specialist's hour: turn the coordinator's plan into settings for its own channels.
+
+Letters: R campaigns, C the agent's channels, K creatives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from policies.bidding import bids
+from policies.frames import Bools, Evidence, Floats, Plan, Portfolio
+from policies.planning import unit_bids
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Settings that a specialist wants in force; currency units, shares in [0, 1]."""
+
+    budget: Floats
+    """[R, C]"""
+    bid: Floats
+    """[R, C]"""
+    weight: Floats
+    """[R, C, K]"""
+    deliver: Bools
+    """[R, C]"""
+
+
+def want(portfolio: Portfolio, evidence: Evidence, plan: Plan, *, dither: Floats) -> Wanted:
+    """Settings for the hour.
+
+    ``dither`` [R, C]: log factors on bids at first price, without which a bid that has settled would no longer
+    show how wins depend on it.
+    """
+    unit = unit_bids(portfolio, evidence, plan.click_value) * np.exp(np.where(portfolio.first_price, dither, 0.0))
+    return Wanted(
+        budget=plan.budget,
+        bid=bids(unit, plan.price, portfolio.bid_low, portfolio.bid_high),
+        weight=plan.rotation,
+        deliver=plan.deliver[:, None] & portfolio.allowed,
+    )
+
+
+def limited(wanted: Floats, old: Floats, *, max_step: Floats | float) -> Floats:
+    """``wanted`` moved no further from ``old`` than ``max_step`` of it; from 0 any value may be set."""
+    return np.where(old > 0, np.clip(wanted, old * (1 - max_step), old * (1 + max_step)), wanted)

@@ -1,0 +1,72 @@
+"""One hour of auctions in closed form.
+
+A campaign bids for clicks; the platform turns that into a bid for each impression, by the click rate of the
+auction's value bucket and of the creative that it would show. The highest competing bid is log-normal, so
+wins, clicks and cost have closed forms with the normal distribution function.
+
+Letters: R campaigns, C channels, K creatives, B value buckets, G bids tried at once (1 in the market itself).
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from swarm.platforms.world import BUCKET_PRICE, BUCKET_VALUE, BUCKETS, World
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """Expected outcome of an hour if each creative had all of its auctions; [R, C, K, G]."""
+
+    impressions: Floats
+    clicks: Floats
+    cost: Floats
+
+
+class Auction:
+    """The auctions of a world's campaigns; what does not change from hour to hour is computed once."""
+
+    def __init__(self, world: World) -> None:
+        safe = np.where(world.creatives, world.appeal, 1.0)
+        ratio = safe[:, None, :, None] * BUCKET_VALUE / BUCKET_PRICE
+        self._offset = np.log(ratio) - np.log(world.rival_cpc)[:, :, None, None]
+        self._click_rate = safe[:, None, :, None] * BUCKET_VALUE * world.ctr[:, :, None, None]
+        self._spread = world.spread
+        self._mean_price = world.ctr * world.rival_cpc * np.exp(world.spread**2 / 2)
+        second = np.array([channel.auction == "second_price" for channel in world.channels])
+        self._second = np.flatnonzero(second)
+
+    def run(self, bids: Floats, auctions: Floats, price: Floats) -> Hour:
+        """Outcome of ``bids`` [R, C, G] (currency a click) in ``auctions`` [R, C] at price level ``price`` [R, C]."""
+        with np.errstate(divide="ignore"):
+            log_bid = np.log(bids / price[..., None])
+        spread = self._spread
+        z = (log_bid[:, :, None, None, :] + self._offset[..., None]) / spread[:, :, None, None, None]
+        won = ndtr(z)
+        count = (auctions / BUCKETS)[:, :, None, None]
+        clicks = np.einsum("rckbg,rckb->rckg", won, self._click_rate * count)
+        impressions = won.sum(axis=3) * count
+        cost = clicks * bids[:, :, None, :]
+        cost[:, self._second] = self._second_price(z, price, auctions)
+        return Hour(impressions, clicks, cost)
+
+    def _second_price(self, z: Floats, price: Floats, auctions: Floats) -> Floats:
+        """Winners pay the highest competing bid: its mean below the bid, times the chance to win."""
+        at = self._second
+        paid = ndtr(z[:, at] - self._spread[:, at, None, None, None])
+        weight = (self._mean_price[:, at] * price[:, at] * auctions[:, at] / BUCKETS)[..., None] * BUCKET_PRICE
+        return np.einsum("rckbg,rcb->rckg", paid, weight)
+
+    def rows(self, row: int) -> Auction:
+        """The auctions of one campaign alone."""
+        one = copy(self)
+        for name in ("_offset", "_click_rate", "_spread", "_mean_price"):
+            setattr(one, name, getattr(self, name)[[row]])
+        return one

@@ -1,0 +1,235 @@
+"""The embedded market: the outside world of four platforms, advanced hour by hour.
+
+It knows the truth and tells only what a platform's reports would show. Policies never read it.
+
+Letters: R campaigns, C channels, K creatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.frames import Report
+from swarm.effects.proposals import Field
+from swarm.platforms.auction import Auction
+from swarm.platforms.calendar import Calendar, Moment
+from swarm.platforms.channels import CEILING_PERIOD, CONVERSION_LAG_H
+from swarm.platforms.protocol import Effects
+from swarm.platforms.world import World, stream
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+MICROS = 1_000_000
+_BUSY_DAY_SPREAD = 0.3
+
+
+@dataclass
+class Settings:
+    """What is in force on the platforms; the only thing that an advertiser can change."""
+
+    budget: Ints
+    """[R, C] micros a day."""
+    bid: Ints
+    """[R, C] micros a click."""
+    weight: Ints
+    """[R, C, K] parts per million."""
+    status: Ints
+    """[R, C] 1 delivers, 0 is paused."""
+
+    @classmethod
+    def empty(cls, rows: int, channels: int, creatives: int) -> Settings:
+        """Nothing launched: everything paused at zero."""
+        plane = (rows, channels)
+        zeros = [np.zeros(plane, dtype=np.int64) for _ in range(3)]
+        return cls(zeros[0], zeros[1], np.zeros((*plane, creatives), dtype=np.int64), zeros[2])
+
+    def apply(self, effects: Effects) -> None:
+        """Set absolute values."""
+        for field in Field:
+            rows = effects.field == field
+            self._array(field)[self._index(effects, rows, field)] = effects.value[rows]
+
+    def read(self, effects: Effects) -> Ints:
+        """[n] the values now in force where ``effects`` points."""
+        values = np.zeros(len(effects.value), dtype=np.int64)
+        for field in Field:
+            rows = effects.field == field
+            values[rows] = self._array(field)[self._index(effects, rows, field)]
+        return values
+
+    def _array(self, field: Field) -> Ints:
+        return (self.budget, self.bid, self.weight, self.status)[field]
+
+    @staticmethod
+    def _index(effects: Effects, rows: NDArray[np.bool_], field: Field) -> tuple[NDArray[np.integer], ...]:
+        place = (effects.campaign[rows], effects.channel[rows])
+        return (*place, effects.creative[rows]) if field == Field.WEIGHT else place
+
+
+@dataclass
+class Day:
+    """Delivery of the running local day and of the ceiling's period, per campaign and channel."""
+
+    spent: Ints
+    """[R, C] micros today."""
+    highest: Ints
+    """[R, C] highest budget in force at any time today, micros."""
+    busy: Floats
+    """[R, C] how much of the budget today's demand would take, from 1 to the over-delivery factor."""
+    period_spent: Ints
+    """[R, C] micros in earlier days of the week or month."""
+    period_budget: Ints
+    """[R, C] sum of earlier days' highest budgets."""
+
+
+@dataclass
+class Score:
+    """What truly happened, in expectation; for figures alone."""
+
+    value: Floats
+    """[R, D] expected goal units of each local day, money above the day's budget earning none."""
+    spend: Ints
+    """[R, D] micros."""
+    by_channel: Ints
+    """[R, C] micros of all days."""
+
+
+class Market:
+    """A seeded world, its calendar and all that moves in it."""
+
+    def __init__(self, world: World, calendar: Calendar, *, days: int, budgets: Ints) -> None:
+        """``budgets`` [R, days]: micros that each campaign may spend on each local day; 0 when it rests."""
+        self.world, self.calendar, self.budgets = world, calendar, budgets
+        rows, channels, creatives = world.shape
+        self._auction = Auction(world)
+        self.settings = Settings.empty(rows, channels, creatives)
+        plane = (rows, channels)
+        self._day = Day(*(np.zeros(plane, dtype=np.int64) for _ in range(2)), np.ones(plane),
+                        *(np.zeros(plane, dtype=np.int64) for _ in range(2)))
+        self._pending = np.zeros((2, *plane, creatives))
+        lags = np.array([CONVERSION_LAG_H[c.platform] for c in world.channels])
+        self._matures = 1.0 - np.exp(-1.0 / lags.T)[:, None, :, None]
+        self._over = np.array([c.over_delivery[0] / c.over_delivery[1] for c in world.channels])
+        self._reports: dict[int, Report] = {}
+        self.score = Score(np.zeros((rows, days)), np.zeros((rows, days), dtype=np.int64), np.zeros(plane, np.int64))
+        self.tick = 0
+
+    def advance(self) -> None:
+        """Deliver one market hour under the settings in force."""
+        moment = self.calendar.at(self.tick)
+        self._open_day(moment)
+        report = self._deliver(moment)
+        self._reports[self.tick] = report
+        self._reports.pop(self.tick - 8, None)
+        self.tick += 1
+
+    def report(self, channel: int) -> Report | None:
+        """The newest hour that the channel reports by now; None while there is none."""
+        hour = self.tick - 1 - self.world.channels[channel].report_lag_h
+        return self._reports[hour] if hour in self._reports else None
+
+    def _open_day(self, moment: Moment) -> None:
+        day, new = self._day, moment.new_day[:, None]
+        ends = np.stack([_period_opens(channel.platform, moment) for channel in self.world.channels], axis=1)
+        day.period_spent = np.where(new, np.where(ends, 0, day.period_spent + day.spent), day.period_spent)
+        day.period_budget = np.where(new, np.where(ends, 0, day.period_budget + day.highest), day.period_budget)
+        day.spent = np.where(new, 0, day.spent)
+        day.highest = np.where(new, self.settings.budget, np.maximum(day.highest, self.settings.budget))
+        if moment.new_day.any():
+            shape = day.busy.shape[1:]
+            normal = self._draw("busy", lambda rng, rows: rng.standard_normal((rows.stop - rows.start, *shape)))
+            demand = np.exp(_BUSY_DAY_SPREAD * normal)
+            day.busy = np.where(new, np.clip(demand, 1.0, self._over), day.busy)
+
+    def _room(self, moment: Moment) -> Ints:
+        """[R, C] micros that may still be spent: today's delivery limit, within the period's ceiling."""
+        day = self._day
+        limit = np.floor(day.highest * day.busy).astype(np.int64) - day.spent
+        left = np.stack([_days_left(channel.platform, moment) for channel in self.world.channels], axis=1)
+        ceiling = day.period_budget + day.highest * left - day.period_spent - day.spent
+        return np.maximum(np.where(left > 0, np.minimum(limit, ceiling), limit), 0)
+
+    def _deliver(self, moment: Moment) -> Report:
+        now = self.world.conditions(moment)
+        active = (self.settings.status == 1) & (self.settings.budget > 0) & self._running(moment)[:, None]
+        bids = np.where(active, self.settings.bid, 0) / MICROS
+        hour = self._auction.run(bids[..., None], now.auctions, now.price)
+        share = self.settings.weight / np.maximum(self.settings.weight.sum(axis=2, keepdims=True), 1)
+        cost = hour.cost[..., 0] * share
+        total = cost.sum(axis=2)
+        wanted = np.floor(total * MICROS).astype(np.int64)
+        spent = np.minimum(wanted, self._room(moment))
+        part = np.where(total > 0, spent / np.maximum(total * MICROS, 1e-9), 0.0)[..., None] * share
+        self._day.spent += spent
+        return self._tell(moment, bids, hour.impressions[..., 0] * part, hour.clicks[..., 0] * part, hour.cost[..., 0] * part, spent, spent < wanted, now.tracking)
+
+    def _tell(self, moment: Moment, bids: Floats, impressions: Floats, clicks: Floats, cost: Floats, spent: Ints, limited: NDArray[np.bool_], tracking: NDArray[np.bool_]) -> Report:
+        """Draw what is seen, keep the expectation for the score."""
+        rate = self.world.goal_rate[..., None] * self.world.quality[:, None, :]
+        self._record(moment, (clicks * rate).sum(axis=(1, 2)), spent)
+        seen = self._poisson("clicks", clicks)
+        per_click = rate / self.world.unit_value[:, None, None]
+        self._pending += 0.5 * seen * per_click
+        due = self._pending * self._matures
+        self._pending -= due
+        conversions = self._poisson("conversions", due.sum(axis=0)) * tracking[:, None, None]
+        return Report(
+            tick=moment.tick,
+            day=moment.day,
+            bid=bids,
+            impressions=np.rint(impressions),
+            clicks=seen.astype(np.float64),
+            cost=cost,
+            conversions=conversions.astype(np.float64),
+            spent_today=self._day.spent / MICROS,
+            limited=limited,
+        )
+
+    def _record(self, moment: Moment, value: Floats, spent: Ints) -> None:
+        """Money above the day's budget earns nothing, so that over-delivery cannot pass for skill."""
+        live = np.flatnonzero(self._running(moment))
+        day = moment.day[live]
+        self.score.by_channel += spent
+        np.add.at(self.score.value, (live, day), value[live])
+        np.add.at(self.score.spend, (live, day), spent.sum(axis=1)[live])
+
+    def credited(self) -> Floats:
+        """[R, D] value of each day; a day that spent more than its budget keeps the budget's share of it."""
+        share = self.budgets / np.maximum(self.score.spend, 1)
+        return self.score.value * np.minimum(share, 1.0)
+
+    def _running(self, moment: Moment) -> NDArray[np.bool_]:
+        """[R] whether the campaign's local day has a budget."""
+        days = self.budgets.shape[1]
+        inside = (moment.day >= 0) & (moment.day < days)
+        return inside & (self.budgets[np.arange(len(inside)), np.clip(moment.day, 0, days - 1)] > 0)
+
+    def _poisson(self, purpose: str, mean: Floats) -> Floats:
+        return self._draw(purpose, lambda rng, rows: rng.poisson(mean[rows]))
+
+    def _draw(self, purpose: str, draw: Callable[[np.random.Generator, slice], NDArray[np.generic]]) -> Floats:
+        """Rows of each seed from that seed's own stream, so that worlds side by side do not disturb each other."""
+        parts, start = [], 0
+        for seed, count in self.world.seeds():
+            parts.append(draw(stream(seed, purpose, self.tick), slice(start, start + count)))
+            start += count
+        return np.concatenate(parts).astype(np.float64)
+
+
+def _period_opens(platform: str, moment: Moment) -> NDArray[np.bool_]:
+    period = CEILING_PERIOD[platform]
+    if period is None:
+        return np.ones_like(moment.new_day)
+    return moment.new_month if period == "month" else moment.week_days_left == 7
+
+
+def _days_left(platform: str, moment: Moment) -> NDArray[np.int32]:
+    """[R] days left in the ceiling's period, today included; 0 where there is no ceiling."""
+    period = CEILING_PERIOD[platform]
+    if period is None:
+        return np.zeros_like(moment.month_days_left)
+    return moment.month_days_left if period == "month" else moment.week_days_left
