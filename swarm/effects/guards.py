@@ -112,7 +112,16 @@ def day_change(case: Case) -> Bools:
     return np.asarray((case.asked.field != Field.BUDGET) | (start == 0) | (case.asked.new <= top) | ~case.raising)
 
 
+def once(case: Case) -> Bools:
+    """A setting is written once in a batch: a second write of it is refused, for the first may still fail."""
+    asked = case.asked
+    keys = np.stack([asked.campaign, asked.channel, asked.field, asked.creative]).astype(np.int64)
+    _, first = np.unique(keys, axis=1, return_index=True)
+    return np.isin(np.arange(len(asked)), first)
+
+
 SINGLE: tuple[tuple[str, Callable[[Case], Bools]], ...] = (
+    ("once", once),
     ("kill_switch", kill_switch),
     ("autonomy", autonomy),
     ("lease", lease),

@@ -1,0 +1,140 @@
+"""The door: the only way to a platform.
+
+open: guards, then the intents on disk. Between the two halves the caller makes the platform call, once.
+close: what was read back on disk and in the ledger.
+
+Letters: R campaigns, C channels, n writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.effects.guards import Case, refusals
+from swarm.effects.ledger import Ledger, OverDelivery
+from swarm.effects.lease import Lease
+from swarm.effects.limits import Limits
+from swarm.effects.proposals import Field, Proposals
+from swarm.platforms.protocol import Channel, Effects, Spending
+from swarm.store.journal import Journal
+
+KILL_FILE = "KILL"
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the guards let pass, on disk and not yet written to a platform."""
+
+    effects: Effects
+    refused: Mapping[str, int]
+    """How many writes each guard refused."""
+    unchanged: int
+    """Proposals of the value that is in force already."""
+
+
+class Door:
+    """The single writer.
+
+    Guarantees: an intent is durable before its effects are returned; a write that a guard refuses is never
+    returned; after a crash between the halves the intent is still there, unsettled.
+    """
+
+    def __init__(self, folder: Path, journal: Journal, channels: tuple[Channel, ...], rows: int, creatives: int) -> None:
+        """``folder`` is where the kill switch is looked for."""
+        self._folder, self._journal = folder, journal
+        self._factor = OverDelivery.of(channels)
+        self.ledger = Ledger.empty(rows, len(channels), creatives)
+        self.epoch = 0
+
+    def restore(self, day_began: NDArray[np.int64]) -> None:
+        """Rebuild the ledger from the journal; ``day_began`` [R]: first tick of each campaign's running day."""
+        for campaign, channel, field, creative, value in self._journal.in_force():
+            plane = (self.ledger.budget, self.ledger.bid, self.ledger.weight, self.ledger.status)[field]
+            place = (campaign, channel, creative) if field == Field.WEIGHT else (campaign, channel)
+            plane[place] = value
+        self.ledger.highest = self.ledger.budget.copy()
+        self.ledger.midnight = self.ledger.budget.copy()
+        seen: set[tuple[int, int]] = set()
+        for tick, campaign, channel, old, value in self._journal.budgets_since(int(day_began.min(initial=0))):
+            if tick >= day_began[campaign]:
+                place = (campaign, channel)
+                self.ledger.highest[place] = max(self.ledger.highest[place], old, value)
+                if place not in seen:
+                    self.ledger.midnight[place] = old or value
+                seen.add(place)
+
+    def unsettled(self) -> Effects:
+        """Writes whose outcome is unknown since a crash; to be read, never to be repeated."""
+        return effects_of(np.array(self._journal.unsettled(), dtype=np.int64).reshape(-1, 6).T)
+
+    def settle(self, effects: Effects, read_back: NDArray[np.int64]) -> None:
+        """Take what the platform shows as in force."""
+        self._journal.settle(effects.intent, read_back)
+        self.ledger.commit(Effects(effects.intent, effects.campaign, effects.channel, effects.field, effects.creative, read_back))
+
+    def report(self, spending: Spending) -> None:
+        """What the platforms say was spent."""
+        self.ledger.report(spending)
+
+    def open(self, asked: Proposals, limits: Limits, lease: Lease, tick: int) -> Admission:
+        """Judge a batch; what passes is on disk when this returns."""
+        old = self.ledger.value(asked.field, asked.campaign, asked.channel, asked.creative)
+        changes = asked.new != old
+        case = Case(asked.take(changes), old[changes], self.ledger, limits, self._factor, lease, self.epoch, tick,
+                    self.killed)
+        self.epoch = max(self.epoch, lease.epoch)
+        refused = refusals(case)
+        ids = self._journal.intend(_rows(case, refused)) if len(case.asked) else np.zeros(0, dtype=np.int64)
+        passed = refused == ""
+        names, counts = np.unique(refused[~passed], return_counts=True)
+        return Admission(_effects(case.asked.take(passed), ids[passed]),
+                         dict(zip(names.tolist(), counts.tolist(), strict=True)), int((~changes).sum()))
+
+    def close(self, admission: Admission, read_back: NDArray[np.int64]) -> int:
+        """Keep what was read back; returns how many writes did not take."""
+        if len(admission.effects):
+            self.settle(admission.effects, read_back)
+        return int((read_back != admission.effects.value).sum())
+
+    @property
+    def killed(self) -> bool:
+        """Whether a person has thrown the kill switch: a file, so that it works with everything else down."""
+        return (self._folder / KILL_FILE).exists()
+
+
+def throw_kill_switch(folder: Path) -> None:
+    """From now on the door lets nothing pass but pauses."""
+    (folder / KILL_FILE).touch()
+
+
+def release_kill_switch(folder: Path) -> None:
+    """Let the door work again."""
+    (folder / KILL_FILE).unlink(missing_ok=True)
+
+
+def _rows(case: Case, refused: NDArray[np.str_]) -> list[tuple[object, ...]]:
+    asked, lease = case.asked, case.lease
+    count = len(asked)
+    columns = (
+        [case.tick] * count, asked.campaign.tolist(), asked.channel.tolist(), asked.field.tolist(),
+        asked.creative.tolist(), case.old.tolist(), asked.new.tolist(), asked.reason.tolist(),
+        asked.estimate.tolist(), asked.price.tolist(), [lease.epoch] * count, [str(lease.mode)] * count,
+        refused.tolist(), ["refused" if name else "intended" for name in refused.tolist()],
+    )
+    return list(zip(*columns, strict=True))
+
+
+def _effects(asked: Proposals, ids: NDArray[np.int64]) -> Effects:
+    return Effects(ids, asked.campaign, asked.channel, asked.field, asked.creative, asked.new)
+
+
+def effects_of(columns: NDArray[np.int64]) -> Effects:
+    """Effects from the six rows of a [6, n] table: intent, campaign, channel, field, creative, value."""
+    intent, campaign, channel, field, creative, value = columns
+    return Effects(intent, campaign.astype(np.int32), channel.astype(np.int32), field.astype(np.int8),
+                   creative.astype(np.int16), value)
