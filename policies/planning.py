@@ -5,7 +5,7 @@ Letters: R campaigns, C channels, K creatives.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -13,13 +13,14 @@ from policies import allocation, creative, pacing
 from policies.bidding import bids, shading
 from policies.estimation import estimate
 from policies.evidence import SPEND_ELASTICITY
-from policies.frames import Bools, Evidence, Floats, Plan, Portfolio
+from policies.frames import Bools, Evidence, Floats, Plan, Portfolio, pad
 from policies.tuning import Hyper
 
 HEADROOM = 2.0
 """Platform budgets over the planned split: pacing spends by bids, budgets are the fence behind it."""
 _NOTHING_LEFT = 0.002
 _START_RATE = 0.03
+_PRIOR_CONVERSIONS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,15 @@ class Ledger:
         rotation = np.broadcast_to(exists[:, None, :], portfolio.shape).copy()
         floor = np.where(np.isfinite(portfolio.target_cost), 0.8 / portfolio.target_cost, 0.0)
         return cls(price, floor, prior_shares, rotation)
+
+
+    def grown(self, fresh: Ledger) -> Ledger:
+        """This ledger's rows in front of ``fresh``'s, where campaigns have joined since."""
+        def join(old: Floats, new: Floats) -> Floats:
+            kept = pad(old, (len(old), *new.shape[1:]))
+            return np.concatenate([kept, new[len(old):]])
+
+        return Ledger(*(join(getattr(self, f.name), getattr(fresh, f.name)) for f in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +87,16 @@ def _unit(portfolio: Portfolio) -> Floats:
     return np.where(portfolio.unit_value > 0, portfolio.unit_value, 1.0)
 
 
-def click_rates(portfolio: Portfolio, evidence: Evidence, creative_prior: Floats) -> Floats:
+def conversion_rates(portfolio: Portfolio, evidence: Evidence, creative_prior: Floats) -> Floats:
+    """[R, C, K] conversions per click."""
+    first = np.where(portfolio.unit_value > 0, guess(portfolio), _START_RATE)
+    return estimate(evidence.conversions, evidence.matured_clicks, guess=first, creative_prior=creative_prior).cells
+
+
+def click_values(portfolio: Portfolio, rates: Floats) -> Floats:
     """[R, C, K] goal units per click; 1 where a click is the goal."""
-    rates = estimate(
-        evidence.conversions, evidence.matured_clicks, guess=guess(portfolio), creative_prior=creative_prior
-    )
     goal = (portfolio.unit_value > 0)[:, None, None]
-    return np.where(goal, rates.cells * _unit(portfolio)[:, None, None], 1.0)
+    return np.where(goal, rates * _unit(portfolio)[:, None, None], 1.0)
 
 
 def plan(
@@ -94,19 +107,20 @@ def plan(
     hyper: Hyper,
     *,
     creative_prior: Floats,
+    prior_shares: Floats,
     highest_budget: Floats,
     rng: np.random.Generator,
 ) -> tuple[Plan, Ledger]:
     """One hour's plan and what to carry on.
 
     ``creative_prior`` [R, K]: factors on the conversion rate that attention expects of the creatives.
-    ``highest_budget`` [R, C]: highest daily budget in force today.
+    ``prior_shares`` [R, C]: how routing would split the money. ``highest_budget`` [R, C]: highest daily budget in force today.
     """
-    cells = click_rates(portfolio, evidence, creative_prior)
+    cells = click_values(portfolio, conversion_rates(portfolio, evidence, creative_prior))
     value = (cells * ledger.rotation).sum(axis=2) / np.maximum(ledger.rotation.sum(axis=2), 1e-12)
     price, spent = _price(portfolio, ledger, evidence, clock, hyper, value)
     floor = _floor(portfolio, ledger, evidence, cells, hyper)
-    split = np.where(clock.new_day[:, None], _split(portfolio, ledger, evidence, value, hyper), ledger.split)
+    split = np.where(clock.new_day[:, None], _split(portfolio, ledger, evidence, value, prior_shares, hyper), ledger.split)
     rotation = _rotation(portfolio, ledger, evidence, cells, clock, hyper, rng)
     target = HEADROOM * split * clock.money[:, None]
     budget = allocation.within_exposure(
@@ -142,8 +156,8 @@ def _price(
     required = np.maximum(clock.money - spent, 0.0) / np.maximum(clock.traffic_left, 1e-9)
     solved = pacing.solve_price(evidence.spend_scale, unit, required)
     price = pacing.step(ledger.price, solved, gain=hyper["pacing_gain"], max_step=hyper["pacing_max_step"])
-    steepest, flattest = unit.max(axis=1), unit.max(axis=1)
-    price = np.clip(price, flattest / portfolio.bid_high, steepest / portfolio.bid_low)
+    best = unit.max(axis=1)
+    price = np.clip(price, best / portfolio.bid_high, best / portfolio.bid_low)
     return np.where(clock.money > 0, price, ledger.price), spent
 
 
@@ -154,7 +168,9 @@ def _floor(portfolio: Portfolio, ledger: Ledger, evidence: Evidence, cells: Floa
     return pacing.hold_target(ledger.floor, spent, np.where(clicks > 0, value, 0.0), portfolio.target_cost, gain=0.1 * hyper["pacing_gain"])
 
 
-def _split(portfolio: Portfolio, ledger: Ledger, evidence: Evidence, value: Floats, hyper: Hyper) -> Floats:
+def _split(
+    portfolio: Portfolio, ledger: Ledger, evidence: Evidence, value: Floats, prior: Floats, hyper: Hyper
+) -> Floats:
     """[R, C] shares of the day's money at equal marginal returns, moved from the old by a part of the way."""
     unit = unit_bids(portfolio, evidence, value)
     bid = bids(unit, np.maximum(ledger.price, ledger.floor), portfolio.bid_low, portfolio.bid_high)
@@ -166,7 +182,9 @@ def _split(portfolio: Portfolio, ledger: Ledger, evidence: Evidence, value: Floa
     high = np.where(portfolio.allowed, 1.0, 0.0)
     total = np.maximum(spend.sum(axis=1), 1e-12)
     best = allocation.allocate(curves, total, low * total[:, None], high * total[:, None]) / total[:, None]
-    moved = ledger.split + hyper["allocation_move"] * (best - ledger.split)
+    sure = evidence.conversions.sum(axis=(1, 2))
+    trust = (_PRIOR_CONVERSIONS / (_PRIOR_CONVERSIONS + sure))[:, None]
+    moved = ledger.split + hyper["allocation_move"] * (trust * prior + (1 - trust) * best - ledger.split)
     return np.where((curves.scale > 0).any(axis=1, keepdims=True), moved, ledger.split)
 
 

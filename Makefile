@@ -1,0 +1,46 @@
+# Set up a virtual environment once, then run. Nothing here installs system packages.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Another index for torch alone, where the usual one offers only the CUDA build.
+TORCH_INDEX ?=
+TORCH_FROM := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+
+.PHONY: demo test test-all lint bench clean help
+
+help:
+	@echo "make demo      14 market days of the example campaigns, on local Ray"
+	@echo "make test      the tests (at most 12 minutes)"
+	@echo "make test-all  the slow tests too (at most 40 minutes)"
+	@echo "make lint      ruff and mypy"
+	@echo "make bench     the figures of the README"
+	@echo "TORCH_INDEX=URL chooses another package index for torch, PYTHON=path another interpreter"
+
+$(STAMP): pyproject.toml constraints.txt tools/torch_source.py
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: make PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python tools/torch_source.py $(TORCH_FROM)
+	$(BIN)/python -m pip install --quiet -c constraints.txt $(TORCH_FROM) torch==2.13.0
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/swarm run configs/campaigns --json runs/demo.json
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy swarm mechanisms policies benchmarks tools tests
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.runtime --json runs/runtime.json
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info

@@ -1,0 +1,234 @@
+"""The coordinator without Ray: it assesses health, prices money, and learns where to ask attention.
+
+Letters: R campaigns, C channels, K creatives, A agents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies import learning, planning
+from policies.clock import Traffic
+from policies.embedding import embed_text
+from policies.frames import Bools, Evidence, Floats, Ints, Plan, Portfolio, pad
+from policies.health import Gate, Mode, Thresholds, portfolio_state
+from policies.planning import Clock
+from policies.tuning import Hyper
+from swarm import portfolio as arrays
+from swarm.attention.request import Answer, Request
+from swarm.effects.lease import Lease
+from swarm.platforms.calendar import Calendar, Moment
+from swarm.platforms.protocol import Channel
+from swarm.spec.campaign import Campaign
+from swarm.spec.config import SwarmConfig
+
+MICROS = 1_000_000
+LEASE_TICKS = 3
+"""Market hours that a lease outlives its heartbeat."""
+
+WARM_UP_TICKS = 24
+"""Market hours before health is judged: until then nothing is usual."""
+
+
+def opening_hyper(config: SwarmConfig) -> Hyper:
+    """The first version of the hyperparameters, as the configuration has them."""
+    return Hyper(
+        1,
+        {
+            "pacing_gain": config.pacing.gain,
+            "pacing_max_step": config.pacing.max_step,
+            "memory_days": float(config.allocation.window_days),
+            "allocation_move": config.allocation.max_move,
+            "exploration": config.allocation.exploration,
+            "creative_exploration": config.creative.exploration,
+            "routing_temperature": config.routing.temperature,
+        },
+    )
+
+
+@dataclass
+class Attention:
+    """The newest answers; what decisions use while the service is away."""
+
+    creative: Floats
+    """[R, K] factors on conversion rates; ones before the first answer."""
+    shares: Floats
+    """[R, C] prior shares."""
+    creative_features: Floats | None = None
+    """[R, K, 64]"""
+    routing_features: Floats | None = None
+    """[R, C, 32]"""
+    coherence: float = 1.0
+    blame: Floats | None = None
+    """[R] each campaign's part in the health signals."""
+    signals: dict[str, float] = field(default_factory=dict)
+    stale: tuple[str, ...] = ()
+    """Use cases whose last call failed."""
+
+
+class Brain:
+    """The coordinator's state and its decisions, one market hour after another."""
+
+    def __init__(self, config: SwarmConfig, channels: tuple[Channel, ...], traffic: Traffic) -> None:
+        """No campaigns yet."""
+        self.config, self.channels, self._traffic = config, channels, traffic
+        self.campaigns: list[Campaign] = []
+        self.hyper = opening_hyper(config)
+        self.gate = Gate()
+        self.epoch = 1
+        self._ledger: planning.Ledger | None = None
+        self._reference: Floats | None = None
+        self.attention = Attention(np.ones((0, 1)), np.ones((0, len(channels))))
+        self.cells: Floats = np.zeros((0, len(channels), 1))
+
+    def admit(self, campaigns: list[Campaign], calendar: Calendar) -> None:
+        """Take campaigns on; those that run keep their rows and what was learnt."""
+        self.campaigns = [*self.campaigns, *campaigns]
+        self.calendar = calendar
+        self.portfolio = arrays.portfolio(self.campaigns, self.channels)
+        rows, channels, creatives = self.portfolio.shape
+        equal = self.portfolio.allowed / self.portfolio.allowed.sum(axis=1, keepdims=True)
+        old = self.attention
+        known = len(old.shares)
+        shares = equal.copy()
+        shares[:known] = old.shares
+        self.attention = replace(old, creative=pad(old.creative, (rows, creatives), fill=1.0), shares=shares,
+                                 creative_features=None, routing_features=None)
+        self.cells = pad(self.cells, (rows, channels, creatives))
+        self._reference = None
+
+    # ---- what is asked of attention
+
+    def creative_request(self) -> Request:
+        """All creatives of all campaigns, as elements."""
+        rows, _, creatives = self.portfolio.shape
+        return Request(key=arrays.creative_elements(self.campaigns, creatives))
+
+    def routing_request(self) -> Request:
+        """All campaigns against the platform experts."""
+        experts = np.stack([embed_text(f"{c.platform} {c.auction}") for c in self.channels]).astype(np.float32)
+        query = arrays.campaign_embeddings(self.campaigns)
+        return Request(query=query, key=np.repeat(experts[None], len(query), axis=0), mask=self.portfolio.allowed)
+
+    def health_request(self, item: Evidence) -> Request | None:
+        """The portfolio's state against its recent past; None before there is any."""
+        state, surprise = portfolio_state(item.residual)
+        reference = self._reference
+        self._reference = state if reference is None else 0.7 * reference + 0.3 * state
+        seen = np.isfinite(item.residual).any(axis=(1, 2))
+        if reference is None or item.tick < WARM_UP_TICKS or not seen.any():
+            return None
+        return Request(query=state[None], key=reference[None], value=surprise[None], mask=seen[None])
+
+    def hear_creatives(self, answer: Answer) -> None:
+        """Take the creative scores on as priors; a scorer without a head says nothing."""
+        rows, _, creatives = self.portfolio.shape
+        overall = answer.output[:, 0, -1].reshape(rows, creatives).astype(np.float64)
+        self.attention.creative_features = answer.extras["features"].reshape(rows, creatives, -1).astype(np.float64)
+        if answer.version:
+            self.attention.creative = learning.creative_prior(overall, self.portfolio.creatives)
+
+    def hear_routes(self, answer: Answer) -> None:
+        """Take the router's gates on as prior shares; a router without a head means equal shares."""
+        self.attention.routing_features = answer.extras["features"].astype(np.float64)
+        if answer.version:
+            gates = answer.output[:, 0].astype(np.float64)
+            self.attention.shares = learning.prior_shares(
+                gates, self.portfolio.allowed, weight=self.config.routing.prior_weight
+            )
+
+    def hear_health(self, answer: Answer | None) -> None:
+        """Take coherence on; no answer where one was due is bad health."""
+        if answer is None:
+            self.attention.coherence = float("nan")
+            return
+        names = ("structure", "change", "surprise")
+        self.attention.signals = {name: float(answer.extras[name][0]) for name in names}
+        self.attention.coherence = float(answer.extras["coherence"][0]) if answer.version else 1.0
+        self.attention.blame = answer.output[0, :, 0].astype(np.float64)
+
+    # ---- decisions
+
+    def assess(self, tick: int) -> list[str]:
+        """Set the mode from coherence; returns the campaigns that did most to a transition, worst first."""
+        health = self.config.health
+        limits = Thresholds(health.stable, health.cautious, health.freeze, health.hysteresis, health.dwell_ticks)
+        before = self.gate
+        self.gate = before.step(self.attention.coherence, tick, limits)
+        if self.gate.mode == before.mode:
+            return []
+        self.epoch += 1
+        return self.culprits()
+
+    def culprits(self) -> list[str]:
+        """The three campaigns that moved the health signals most."""
+        blame = self.attention.blame
+        if blame is None:
+            return []
+        worst = np.argsort(-blame, kind="stable")[:3]
+        return [self.campaigns[i].name for i in worst if blame[i] > 0]
+
+    def lease(self, tick: int) -> Lease:
+        """Leave to act in this hour and the next two."""
+        coherence = self.attention.coherence if np.isfinite(self.attention.coherence) else 0.0
+        return Lease(self.epoch, self.gate.mode, coherence, self.hyper.version, tick + LEASE_TICKS)
+
+    def clock(self, moment: Moment, item: Evidence) -> Clock:
+        """The hour to plan for, in each campaign's own day."""
+        unseen = np.minimum(max(moment.tick - 1 - item.tick, 0) if item.tick >= 0 else 0, moment.hour % 24)
+        today = arrays.money(self.campaigns, self.calendar.dates(moment.tick)) / MICROS
+        return Clock(
+            day=moment.day,
+            new_day=moment.new_day,
+            money=today,
+            traffic_left=self._traffic.ahead(moment.hour, moment.hours_left),
+            traffic_unseen=self._traffic.behind(moment.hour, unseen.astype(np.int32)),
+        )
+
+    def plan(self, moment: Moment, item: Evidence, highest: Ints, room: Floats) -> Plan:
+        """One hour's plan; ``highest`` [R, C]: highest budgets of the day, micros; ``room`` [R]: what the longer
+        caps leave for a day's worst case, currency units."""
+        known = replace(self.portfolio, exposure_cap=np.minimum(self.portfolio.exposure_cap, room))
+        rng = np.random.default_rng([self.config.run.seed, moment.tick])
+        made, self._ledger = planning.plan(
+            known, self._carried(), item, self.clock(moment, item), self.hyper,
+            creative_prior=self.attention.creative,
+            prior_shares=self.attention.shares,
+            highest_budget=highest / MICROS,
+            rng=rng,
+        )
+        self.cells = planning.conversion_rates(self.portfolio, item, self.attention.creative)
+        return made
+
+    def _carried(self) -> planning.Ledger:
+        fresh = planning.Ledger.start(self.portfolio, self.attention.shares)
+        if self._ledger is None:
+            return fresh
+        return self._ledger.grown(fresh)
+
+    # ---- persistence
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What must survive the coordinator, beside the journal's tables."""
+        ledger = self._carried()
+        reference = np.zeros((0, 0)) if self._reference is None else self._reference
+        return {
+            "price": ledger.price, "floor": ledger.floor, "split": ledger.split, "rotation": ledger.rotation,
+            "cells": self.cells, "creative": self.attention.creative, "shares": self.attention.shares,
+            "reference": reference, "epoch": np.array(self.epoch), "since": np.array(self.gate.since),
+            "held": np.array(self.gate.held), "mode": np.array(str(self.gate.mode)),
+        }
+
+    def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from ``state``; the epoch moves on, so that a zombie's leases are stale."""
+        self._ledger = planning.Ledger(state["price"], state["floor"], state["split"], state["rotation"])
+        self.cells = state["cells"]
+        self.attention.creative, self.attention.shares = state["creative"], state["shares"]
+        self._reference = state["reference"] if state["reference"].size else None
+        self.epoch = int(state["epoch"]) + 1
+        self.gate = Gate(Mode(str(state["mode"])), int(state["since"]), held=bool(state["held"]))
