@@ -7,6 +7,7 @@ Money is in units of each campaign's currency.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +149,20 @@ class Plan:
     deliver: Bools
     """[R] false while the campaign rests: outside its days, or its day's money is spent."""
 
+    def columns(self, channels: slice) -> Plan:
+        """The same plan on some of the channels."""
+        return replace(
+            self,
+            click_value=self.click_value[:, channels],
+            budget=self.budget[:, channels],
+            rotation=self.rotation[:, channels],
+        )
 
-def pad(array: Floats, shape: tuple[int, ...], *, fill: float = 0.0) -> Floats:
+
+def pad(array: NDArray[Number], shape: tuple[int, ...], *, fill: float = 0.0) -> NDArray[Number]:
     """``array`` in the corner of a larger one of ``shape`` that holds ``fill`` elsewhere."""
     if array.shape == shape:
         return array
-    wide = np.full(shape, fill)
+    wide = np.full(shape, fill, dtype=array.dtype)
     wide[tuple(slice(size) for size in array.shape)] = array
     return wide

@@ -61,9 +61,13 @@ class Usual:
         square = self.square + rate * (gap * (signals - mean) - self.square)
         return replace(self, mean=mean, square=square, hours=self.hours + 1)
 
-    def arrays(self) -> dict[str, Floats]:
+    def head(self) -> dict[str, Floats]:
         """As a head of the health model."""
         return {"mean": self.mean, "spread": np.sqrt(np.maximum(self.square, 1e-4))}
+
+    def as_arrays(self) -> dict[str, Floats]:
+        """All of it, to be kept."""
+        return {"mean": self.mean, "square": self.square, "hours": np.array(self.hours)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from policies import allocation, creative, pacing
 from policies.bidding import bids, shading
-from policies.estimation import estimate
+from policies.estimation import Rates, estimate
 from policies.evidence import SPEND_ELASTICITY
 from policies.frames import Bools, Evidence, Floats, Plan, Portfolio, pad
 from policies.tuning import Hyper
@@ -89,8 +89,18 @@ def _unit(portfolio: Portfolio) -> Floats:
 
 def conversion_rates(portfolio: Portfolio, evidence: Evidence, creative_prior: Floats) -> Floats:
     """[R, C, K] conversions per click."""
+    return _rates(portfolio, evidence, creative_prior).cells
+
+
+def rates_without_creatives(portfolio: Portfolio, evidence: Evidence) -> Floats:
+    """[R, C, 1] conversions per click by campaign and channel, as if all creatives were alike."""
+    rates = _rates(portfolio, evidence, np.ones(portfolio.creatives.shape))
+    return np.asarray((rates.base[:, None] * rates.channel)[..., None])
+
+
+def _rates(portfolio: Portfolio, evidence: Evidence, creative_prior: Floats) -> Rates:
     first = np.where(portfolio.unit_value > 0, guess(portfolio), _START_RATE)
-    return estimate(evidence.conversions, evidence.matured_clicks, guess=first, creative_prior=creative_prior).cells
+    return estimate(evidence.conversions, evidence.matured_clicks, guess=first, creative_prior=creative_prior)
 
 
 def click_values(portfolio: Portfolio, rates: Floats) -> Floats:

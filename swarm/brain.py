@@ -85,11 +85,15 @@ class Brain:
         self._reference: Floats | None = None
         self.attention = Attention(np.ones((0, 1)), np.ones((0, len(channels))))
         self.cells: Floats = np.zeros((0, len(channels), 1))
+        self.paused: frozenset[str] = frozenset()
 
-    def admit(self, campaigns: list[Campaign], calendar: Calendar) -> None:
-        """Take campaigns on; those that run keep their rows and what was learnt."""
+    def admit(self, campaigns: list[Campaign], calendar: Calendar, daily: Ints) -> None:
+        """Take campaigns on; those that run keep their rows and what was learnt.
+
+        ``calendar`` and ``daily`` [R, days], micros that may be spent on each local day, are of all campaigns.
+        """
         self.campaigns = [*self.campaigns, *campaigns]
-        self.calendar = calendar
+        self.calendar, self.daily, self.days = calendar, daily, daily.shape[1]
         self.portfolio = arrays.portfolio(self.campaigns, self.channels)
         rows, channels, creatives = self.portfolio.shape
         equal = self.portfolio.allowed / self.portfolio.allowed.sum(axis=1, keepdims=True)
@@ -181,7 +185,8 @@ class Brain:
     def clock(self, moment: Moment, item: Evidence) -> Clock:
         """The hour to plan for, in each campaign's own day."""
         unseen = np.minimum(max(moment.tick - 1 - item.tick, 0) if item.tick >= 0 else 0, moment.hour % 24)
-        today = arrays.money(self.campaigns, self.calendar.dates(moment.tick)) / MICROS
+        inside = (moment.day >= 0) & (moment.day < self.days)
+        today = np.where(inside, self.daily[np.arange(len(inside)), np.clip(moment.day, 0, self.days - 1)], 0) / MICROS
         return Clock(
             day=moment.day,
             new_day=moment.new_day,
@@ -203,13 +208,19 @@ class Brain:
             rng=rng,
         )
         self.cells = planning.conversion_rates(self.portfolio, item, self.attention.creative)
-        return made
+        running = np.array([campaign.name not in self.paused for campaign in self.campaigns])
+        return replace(made, deliver=made.deliver & running)
 
     def _carried(self) -> planning.Ledger:
         fresh = planning.Ledger.start(self.portfolio, self.attention.shares)
         if self._ledger is None:
             return fresh
         return self._ledger.grown(fresh)
+
+    @property
+    def shares(self) -> Floats:
+        """[R, C] the planned split of each campaign's day."""
+        return self._carried().split
 
     # ---- persistence
 
@@ -222,6 +233,8 @@ class Brain:
             "cells": self.cells, "creative": self.attention.creative, "shares": self.attention.shares,
             "reference": reference, "epoch": np.array(self.epoch), "since": np.array(self.gate.since),
             "held": np.array(self.gate.held), "mode": np.array(str(self.gate.mode)),
+            "paused": np.array(sorted(self.paused), dtype=np.str_),
+            "hyper": np.array([self.hyper.version, *self.hyper.values.values()]),
         }
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -231,4 +244,7 @@ class Brain:
         self.attention.creative, self.attention.shares = state["creative"], state["shares"]
         self._reference = state["reference"] if state["reference"].size else None
         self.epoch = int(state["epoch"]) + 1
+        self.paused = frozenset(state["paused"].tolist())
+        version, *values = state["hyper"].tolist()
+        self.hyper = Hyper(int(version), dict(zip(self.hyper.values, values, strict=True)))
         self.gate = Gate(Mode(str(state["mode"])), int(state["since"]), held=bool(state["held"]))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from policies.embedding import embed_text
 from policies.frames import Bools, Floats, Ints, Portfolio
 from swarm.effects.limits import NO_CAP, Limits
+from swarm.platforms.calendar import Calendar
 from swarm.platforms.channels import CONVERSION_LAG_H
 from swarm.platforms.protocol import Channel
 from swarm.platforms.world import Listing
@@ -42,8 +43,10 @@ def portfolio(campaigns: Sequence[Campaign], channels: Sequence[Channel]) -> Por
     )
 
 
-def limits(campaigns: Sequence[Campaign], channels: Sequence[Channel], dates: Sequence[date]) -> Limits:
-    """What the door holds the campaigns to on their local ``dates``."""
+def limits(campaigns: Sequence[Campaign], channels: Sequence[Channel], calendar: Calendar, tick: int) -> Limits:
+    """What the door holds the campaigns to in market hour ``tick``."""
+    month = calendar.at(tick).month_days_left.astype(np.int64) - 1
+    life = np.array([_days_left(c, day) for c, day in zip(campaigns, calendar.dates(tick), strict=True)], dtype=np.int64)
     bids = np.array([c.bid_bounds_micros for c in campaigns], dtype=np.int64).reshape(-1, 2)
     rails = [c.guardrails for c in campaigns]
     return Limits(
@@ -58,7 +61,8 @@ def limits(campaigns: Sequence[Campaign], channels: Sequence[Channel], dates: Se
         max_step=np.array([float(r.max_change_per_step) for r in rails]),
         max_day_change=np.array([float(r.max_change_per_day) for r in rails]),
         max_bid_step=np.array([float(r.max_bid_change_per_step) for r in rails]),
-        days_left=np.array([_days_left(c, day) for c, day in zip(campaigns, dates, strict=True)], dtype=np.int64),
+        month_left=np.where(life < 0, month, np.minimum(month, life)),
+        life_left=np.where(life < 0, month, life),
         allowed=allowed(campaigns, channels),
         auto=np.array([c.autonomy.mode == "auto" for c in campaigns]),
     )
@@ -152,5 +156,5 @@ def _caps(campaigns: Sequence[Campaign], name: str) -> Ints:
 
 
 def _days_left(campaign: Campaign, day: date) -> int:
-    """Days after ``day`` on which the budgets may still be live; a month where there is no end."""
-    return 31 if campaign.end is None else max((campaign.end - day).days, 0)
+    """Days after ``day`` to the campaign's end; -1 where it has none."""
+    return -1 if campaign.end is None else max((campaign.end - day).days, 0)

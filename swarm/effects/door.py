@@ -20,6 +20,7 @@ from swarm.effects.ledger import Ledger, OverDelivery
 from swarm.effects.lease import Lease
 from swarm.effects.limits import Limits
 from swarm.effects.proposals import Field, Proposals
+from swarm.platforms.calendar import Moment
 from swarm.platforms.protocol import Channel, Effects, Spending
 from swarm.store.journal import Journal
 
@@ -50,6 +51,7 @@ class Door:
         self._factor = OverDelivery.of(channels)
         self.ledger = Ledger.empty(rows, len(channels), creatives)
         self.epoch = 0
+        self._rolled = -1
 
     def restore(self, day_began: NDArray[np.int64]) -> None:
         """Rebuild the ledger from the journal; ``day_began`` [R]: first tick of each campaign's running day."""
@@ -76,6 +78,12 @@ class Door:
         """Take what the platform shows as in force."""
         self._journal.settle(effects.intent, read_back)
         self.ledger.commit(Effects(effects.intent, effects.campaign, effects.channel, effects.field, effects.creative, read_back))
+
+    def roll(self, moment: Moment) -> None:
+        """Begin the local days that begin in this hour; asking twice changes nothing."""
+        if moment.tick > self._rolled:
+            self.ledger.roll_day(moment.new_day)
+            self._rolled = moment.tick
 
     def report(self, spending: Spending) -> None:
         """What the platforms say was spent."""

@@ -145,13 +145,14 @@ def caps(case: Case, alive: Bools) -> dict[str, Bools]:
     today, tomorrow = exposure_today(ledger, factor).sum(axis=1), exposure_tomorrow(ledger, factor).sum(axis=1)
     more_today, more_days, more_nominal = _increments(case, ledger)
     spent_today = case.ledger.today.sum(axis=1)
-    ahead = today - spent_today + case.limits.days_left * tomorrow
-    more_ahead = more_today + case.of(case.limits.days_left) * more_days
+    horizon = {"monthly": case.limits.month_left, "lifetime": case.limits.life_left}
+    ahead = {name: today - spent_today + days * tomorrow for name, days in horizon.items()}
+    more_ahead = {name: more_today + case.of(days) * more_days for name, days in horizon.items()}
     checks = {
         "daily_nominal": (ledger.budget.sum(axis=1), more_nominal, case.limits.daily_nominal),
         "daily_exposure": (np.maximum(today, tomorrow), np.maximum(more_today, more_days), case.limits.daily_exposure),
-        "monthly": (case.ledger.month + ahead, more_ahead, case.limits.monthly),
-        "lifetime": (case.ledger.lifetime + ahead, more_ahead, case.limits.lifetime),
+        "monthly": (case.ledger.month + ahead["monthly"], more_ahead["monthly"], case.limits.monthly),
+        "lifetime": (case.ledger.lifetime + ahead["lifetime"], more_ahead["lifetime"], case.limits.lifetime),
     }
     return _cumulative(case, alive, checks)
 

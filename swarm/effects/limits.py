@@ -34,8 +34,10 @@ class Limits:
     max_day_change: NDArray[np.float64]
     """[R] of a budget against its value at local midnight."""
     max_bid_step: NDArray[np.float64]
-    days_left: NDArray[np.int64]
-    """[R] whole days after today on which budgets stay live if nobody writes again."""
+    month_left: NDArray[np.int64]
+    """[R] whole days after today, within the month, on which budgets stay live if nobody writes again."""
+    life_left: NDArray[np.int64]
+    """[R] the same to the campaign's end; to the month's where it has none."""
     allowed: NDArray[np.bool_]
     """[R, C]"""
     auto: NDArray[np.bool_]

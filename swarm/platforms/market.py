@@ -8,17 +8,17 @@ Letters: R campaigns, C channels, K creatives.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.frames import Report
+from policies.frames import Report, pad
 from swarm.effects.proposals import Field
 from swarm.platforms.auction import Auction
 from swarm.platforms.calendar import Calendar, Moment
 from swarm.platforms.channels import CEILING_PERIOD, CONVERSION_LAG_H
-from swarm.platforms.protocol import Effects
+from swarm.platforms.protocol import Effects, Spending
 from swarm.platforms.world import World, stream
 
 Floats = NDArray[np.float64]
@@ -115,6 +115,7 @@ class Market:
         self._matures = 1.0 - np.exp(-1.0 / lags.T)[:, None, :, None]
         self._over = np.array([c.over_delivery[0] / c.over_delivery[1] for c in world.channels])
         self._reports: dict[int, Report] = {}
+        self._month = np.zeros(rows, dtype=np.int64)
         self.score = Score(np.zeros((rows, days)), np.zeros((rows, days), dtype=np.int64), np.zeros(plane, np.int64))
         self.tick = 0
 
@@ -131,6 +132,28 @@ class Market:
         """The newest hour that the channel reports by now; None while there is none."""
         hour = self.tick - 1 - self.world.channels[channel].report_lag_h
         return self._reports[hour] if hour in self._reports else None
+
+    def spending(self) -> Spending:
+        """Money spent, as reported by now: each channel's newest report, and what was charged up to it."""
+        today = np.zeros(self.settings.budget.shape, dtype=np.int64)
+        month, lifetime = self._month.copy(), self.score.by_channel.sum(axis=1)
+        moment = self.calendar.at(self.tick)
+        for channel in range(len(self.world.channels)):
+            report = self.report(channel)
+            if report is not None:
+                spent = np.rint(report.spent_today[:, channel] * MICROS).astype(np.int64)
+                today[:, channel] = np.where(report.day == moment.day, spent, 0)
+        return Spending(today, month, lifetime)
+
+    def take_over(self, earlier: Market) -> None:
+        """Go on where ``earlier``, a market of the first of these campaigns, stands."""
+        self.tick = earlier.tick
+        self._pending = pad(earlier._pending, self._pending.shape)
+        self._month = pad(earlier._month, self._month.shape)
+        for mine, theirs in ((self.settings, earlier.settings), (self._day, earlier._day), (self.score, earlier.score)):
+            for f in fields(mine):
+                old = getattr(theirs, f.name)
+                setattr(mine, f.name, pad(old, getattr(mine, f.name).shape, fill=1.0 if f.name == "busy" else 0.0))
 
     def _open_day(self, moment: Moment) -> None:
         day, new = self._day, moment.new_day[:, None]
@@ -165,6 +188,7 @@ class Market:
         spent = np.minimum(wanted, self._room(moment))
         part = np.where(total > 0, spent / np.maximum(total * MICROS, 1e-9), 0.0)[..., None] * share
         self._day.spent += spent
+        self._month = np.where(moment.new_month, 0, self._month) + spent.sum(axis=1)
         return self._tell(moment, bids, hour.impressions[..., 0] * part, hour.clicks[..., 0] * part, hour.cost[..., 0] * part, spent, spent < wanted, now.tracking)
 
     def _tell(self, moment: Moment, bids: Floats, impressions: Floats, clicks: Floats, cost: Floats, spent: Ints, limited: NDArray[np.bool_], tracking: NDArray[np.bool_]) -> Report:

@@ -1,0 +1,126 @@
+"""The dispatcher: the guarded door as an actor, the single writer to the platforms."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import ray
+
+from policies.frames import Floats, Ints
+from swarm import portfolio
+from swarm.actors.calls import Caller
+from swarm.actors.scenario import Scenario
+from swarm.agent import InForce
+from swarm.effects.door import Door
+from swarm.effects.ledger import OverDelivery, exposure_today
+from swarm.effects.lease import Lease
+from swarm.effects.limits import NO_CAP
+from swarm.effects.proposals import Proposals
+from swarm.observe.logging import bind_tick, configure_logging
+from swarm.platforms.protocol import Spending
+from swarm.spec.campaign import Campaign
+from swarm.store.journal import Journal
+
+MICROS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is in force and what may still be spent, at the beginning of an hour."""
+
+    now: InForce
+    room: Floats
+    """[R] what the monthly and lifetime caps leave for the worst case of a day, currency units."""
+    exposure_share: float
+    """Highest worst case of the day over its cap."""
+
+
+class Dispatcher:
+    """Ray shell of the door.
+
+    Guarantees
+    ----------
+    Durability: every intent is on disk before its platform call, every outcome before ``write`` returns.
+    Retries: none by itself; a batch that is offered again is compared with what is in force first.
+    Ordering: batches are judged one after the other; the lease's epoch decides which coordinator is current.
+    Failure: an intent without an outcome is settled by reading the platform, never by writing again.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        """Open the journal; campaigns come with ``admit``."""
+        self._log = configure_logging(scenario.config.name, "dispatcher", scenario.folder)
+        self._scenario = scenario
+        self._journal = Journal(scenario.folder / "journal.sqlite")
+        self._call = Caller(scenario.config.runtime.call_deadline_s)
+        self._market = ray.get_actor("market", namespace=scenario.namespace)
+        self._campaigns: list[Campaign] = []
+        self._door: Door | None = None
+
+    def __repr__(self) -> str:
+        return f"Dispatcher({self._scenario.config.name})"
+
+    async def ping(self) -> int:
+        """The process id."""
+        return os.getpid()
+
+    async def admit(self, campaigns: list[Campaign], tick: int) -> None:
+        """Guard all of ``campaigns`` from hour ``tick`` on; settle first what a crash left open."""
+        slots = max(len(campaign.creatives) for campaign in campaigns)
+        self._campaigns = campaigns
+        self._calendar = self._scenario.calendar(campaigns)
+        if self._door is not None:
+            self._door.ledger.grow(len(campaigns), slots)
+            return
+        door = Door(self._scenario.folder, self._journal, self._scenario.channels, len(campaigns), slots)
+        open_ = door.unsettled()
+        if len(open_):
+            door.settle(open_, await self._call(self._market, "read_back", open_))
+            self._log.warning("settled_by_reading", writes=len(open_))
+        moment = self._calendar.at(tick)
+        door.restore(np.where(moment.new_day, tick, tick - moment.hour % 24).astype(np.int64))
+        self._door = door
+
+    async def standing(self, tick: int) -> Standing:
+        """Where the campaigns stand at the beginning of hour ``tick``."""
+        assert self._door is not None
+        moment = self._calendar.at(tick)
+        self._door.roll(moment)
+        spending: Spending = await self._call(self._market, "spending", tick)
+        self._door.report(spending)
+        ledger = self._door.ledger
+        limits = portfolio.limits(self._campaigns, self._scenario.channels, self._calendar, tick)
+        exposure = exposure_today(ledger, OverDelivery.of(self._scenario.channels)).sum(axis=1)
+        now = InForce(ledger.budget, ledger.bid, ledger.weight, ledger.status, ledger.highest)
+        room = np.minimum(_room(limits.monthly, ledger.month, limits.month_left),
+                          _room(limits.lifetime, ledger.lifetime, limits.life_left))
+        return Standing(now, room, float((exposure / limits.daily_exposure).max(initial=0.0)))
+
+    async def write(self, asked: Proposals, lease: Lease, tick: int) -> dict[str, int]:
+        """Judge a batch, write what passes, read it back; counts by result."""
+        bind_tick(tick)
+        assert self._door is not None
+        limits = portfolio.limits(self._campaigns, self._scenario.channels, self._calendar, tick)
+        admitted = self._door.open(asked, limits, lease, tick)
+        wrong = 0
+        if len(admitted.effects):
+            await self._call(self._market, "apply", admitted.effects, tick)
+            wrong = self._door.close(admitted, await self._call(self._market, "read_back", admitted.effects))
+        result = {"applied": len(admitted.effects) - wrong, "unverified": wrong, "unchanged": admitted.unchanged,
+                  **admitted.refused}
+        self._log.info("written", **result)
+        return result
+
+    async def calls_made(self) -> int:
+        """How many calls this actor has made to others."""
+        return self._call.made
+
+
+def _room(cap: Ints, spent: Ints, days_left: Ints) -> Floats:
+    """[R] worst case that each day to the cap's horizon may have, today included; inf without a cap."""
+    room = np.maximum(cap - spent, 0) / (days_left + 1) / MICROS
+    return np.where(cap >= NO_CAP, np.inf, room)
+
+
+DispatcherActor = ray.remote(Dispatcher)

@@ -1,0 +1,107 @@
+"""What the coordinator shows: the status rows and the metrics of an hour."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from policies.frames import Evidence, Floats
+from policies.health import Mode
+from swarm.actors.agent import Outcomes
+from swarm.actors.dispatcher import Standing
+from swarm.actors.scenario import Scenario
+from swarm.brain import Brain
+from swarm.observe.metrics import Metrics
+from swarm.spec.campaign import Campaign
+
+_MODES = list(Mode)
+MICROS = 1_000_000
+
+
+class Reporter:
+    """Running totals of what was reported, for people."""
+
+    def __init__(self, metrics: Metrics, scenario: Scenario) -> None:
+        """Nothing reported yet."""
+        self._metrics, self._channels = metrics, scenario.channels
+        self._campaigns: list[Campaign] = []
+        self._spend, self._clicks, self._conversions = (np.zeros((0, len(scenario.channels))) for _ in range(3))
+        self._today: Floats = np.zeros(0)
+        self.spend_share = 1.0
+        """Of the last whole day's money, what the portfolio spent."""
+
+    def admit(self, campaigns: list[Campaign]) -> None:
+        """Room for all of ``campaigns``."""
+        self._campaigns = campaigns
+        shape = (len(campaigns), len(self._channels))
+        for name in ("_spend", "_clicks", "_conversions"):
+            wide = np.zeros(shape)
+            wide[: len(getattr(self, name))] = getattr(self, name)
+            setattr(self, name, wide)
+
+    def hour(
+        self, brain: Brain, evidence: Evidence, standing: Standing, result: Mapping[str, int],
+        outcomes: Sequence[tuple[slice, Outcomes | None]],
+    ) -> None:
+        """One hour more; ``outcomes`` as each agent's columns and what they brought."""
+        for columns, part in outcomes:
+            if part is not None:
+                self._spend[:, columns] += part.spend
+                self._clicks[:, columns] += part.clicks
+                self._conversions[:, columns] += part.conversions
+        money = np.maximum(np.array([c.daily_budget_micros for c in self._campaigns]) / MICROS, 1e-12)
+        before, self._today = self._today, evidence.spent_today.sum(axis=1) / money
+        if len(before) == len(self._today) and (ended := self._today < before).any():
+            self.spend_share = float(np.minimum(before[ended], 1.0).mean())
+        self._export(brain, standing, result)
+
+    def rows(self, brain: Brain) -> list[dict[str, Any]]:
+        """One row per campaign for tables."""
+        today = self._today if len(self._today) == len(self._campaigns) else np.zeros(len(self._campaigns))
+        return [
+            {
+                "name": c.name, "currency": c.currency, "goal": c.goal, "budget": c.daily_budget_micros / MICROS,
+                "spend": float(self._spend[r].sum()), "clicks": float(self._clicks[r].sum()),
+                "conversions": float(self._conversions[r].sum()), "today_share": float(today[r]),
+                "by_channel": self._spend[r].tolist(), "paused": c.name in brain.paused,
+            }
+            for r, c in enumerate(self._campaigns)
+        ]
+
+    def tick(self, wall_ms: float) -> None:
+        """The wall time of an hour."""
+        self._metrics.observe("swarm_tick_ms", wall_ms)
+
+    def restarted(self, actor: str) -> None:
+        """A child was made again."""
+        self._metrics.add("swarm_restarts_total", 1, actor=actor)
+
+    def beat(self, answered_s: Mapping[str, float]) -> None:
+        """Set every gauge again."""
+        now = time.monotonic()
+        for actor, at in answered_s.items():
+            self._metrics.set("swarm_heartbeat_age_s", now - at, actor=actor)
+        self._metrics.republish()
+
+    def _export(self, brain: Brain, standing: Standing, result: Mapping[str, int]) -> None:
+        gauge = self._metrics.set
+        gauge("swarm_mode", _MODES.index(brain.gate.mode))
+        gauge("swarm_coherence", brain.attention.coherence)
+        gauge("swarm_campaigns", len(self._campaigns))
+        gauge("swarm_hyper_version", brain.hyper.version)
+        gauge("swarm_spend_share", float(self._today.mean()) if len(self._today) else 0.0)
+        gauge("swarm_exposure_share", standing.exposure_share)
+        currencies = np.array([c.currency for c in self._campaigns])
+        for currency in np.unique(currencies):
+            rows = currencies == currency
+            gauge("swarm_cap_total", sum(c.caps_micros["daily_exposure"] for c, r in zip(self._campaigns, rows, strict=True) if r) / MICROS,
+                  currency=str(currency))
+            for column, channel in enumerate(self._channels):
+                gauge("swarm_spend_total", float(self._spend[rows, column].sum()), platform=channel.platform, currency=str(currency))
+        for column, channel in enumerate(self._channels):
+            gauge("swarm_value", float(self._conversions[:, column].sum()), platform=channel.platform)
+        for name, count in result.items():
+            self._metrics.add("swarm_proposals_total", count, result=name)
