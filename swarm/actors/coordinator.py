@@ -134,6 +134,7 @@ class Coordinator:
             "recommendations": list(RECOMMENDATIONS[brain.gate.mode]),
             "campaigns": self._reporter.rows(brain),
             "paused": sorted(brain.paused),
+            "mode_seconds": self._reporter.mode_seconds(self._journal),
             "hyper_version": brain.hyper.version,
             "proposals": self._journal.counts(),
             "restarts": dict(self._children.restarts),

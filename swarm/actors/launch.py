@@ -12,7 +12,7 @@ import ray
 from swarm.actors.calls import translated
 from swarm.actors.coordinator import CoordinatorActor
 from swarm.actors.scenario import Scenario
-from swarm.errors import Gone, SwarmError
+from swarm.errors import Gone
 
 CHILDREN = ("agent/google_ads", "agent/meta", "agent/tiktok", "agent/linkedin", "attention", "feedback", "dispatcher", "market")
 COORDINATOR: dict[str, Any] = {
@@ -22,19 +22,35 @@ COORDINATOR: dict[str, Any] = {
 _READY_S = 90.0
 
 
-def connect(address: str | None, *, dashboard: bool = True) -> str:
-    """Join the Ray cluster at ``address``, or one that runs here, or start one on this machine's loopback.
+_started_here: list[bool] = []
 
+
+def connect(address: str | None, *, start: bool) -> str:
+    """Join the Ray cluster at ``address``, by default the one that runs on this machine.
+
+    Where none runs, ``start`` begins one that listens on loopback alone and lives as long as this process.
     Returns the dashboard's URL, or an empty text without one.
+
+    Raises:
+        Gone: no cluster answers, and none may be started.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
-        options |= {"include_dashboard": dashboard, "dashboard_host": "127.0.0.1", "_node_ip_address": "127.0.0.1"}
-    context = ray.init(address=address, **options)
+    try:
+        context = ray.init(address=address or "auto", **options)
+    except ConnectionError as error:
+        if address not in (None, "local") or not start:
+            raise Gone(f"no Ray cluster answers at {address or 'this machine'}: `ray start --head` starts one") from error
+        context = ray.init(address="local", include_dashboard=True, dashboard_host="127.0.0.1", **options)
+        _started_here.append(True)
     return f"http://{context.dashboard_url}" if context.dashboard_url else ""
+
+
+def owns_cluster() -> bool:
+    """Whether the Ray cluster lives in this process."""
+    return bool(_started_here)
 
 
 def launch(scenario: Scenario) -> Any:
@@ -78,6 +94,3 @@ def end(name: str) -> list[str]:
             continue
         ended.append(actor)
     return ended
-
-
-__all__ = ["SwarmError", "ask", "connect", "end", "find", "launch"]

@@ -16,6 +16,7 @@ from swarm.actors.scenario import Scenario
 from swarm.brain import Brain
 from swarm.observe.metrics import Metrics
 from swarm.spec.campaign import Campaign
+from swarm.store.journal import Journal
 
 _MODES = list(Mode)
 MICROS = 1_000_000
@@ -70,6 +71,11 @@ class Reporter:
             }
             for r, c in enumerate(self._campaigns)
         ]
+
+    def mode_seconds(self, journal: Journal) -> dict[str, int]:
+        """Market seconds in each mode."""
+        hours = journal.mode_hours()
+        return {str(mode): 3600 * hours.get(str(mode), 0) for mode in Mode}
 
     def tick(self, wall_ms: float) -> None:
         """The wall time of an hour."""

@@ -147,6 +147,10 @@ class Journal:
         """Tick, mode and coherence of every hour."""
         return self._db.execute("SELECT tick, mode, coherence FROM ticks ORDER BY tick").fetchall()
 
+    def mode_hours(self) -> dict[str, int]:
+        """Market hours in each mode."""
+        return dict(self._db.execute("SELECT mode, COUNT(*) FROM ticks GROUP BY mode").fetchall())
+
     def answer(self, tick: int, use_case: str, version: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep an attention answer that decisions were made from."""
         with self._writing() as db:

@@ -1,0 +1,38 @@
+"""The command line: one group, a module for each kind of work."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from swarm.cli import cluster, run, specs
+from swarm.errors import Gone, SwarmError
+
+NOT_UP, FAILED = 3, 1
+"""Exit statuses: there is no such swarm; it is there and could not do what was asked. 2 is for wrong input."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="swarm-ads", prog_name="swarm")
+def cli() -> None:
+    """Spend advertising money over Google Ads, Meta, TikTok and LinkedIn: well, safely, and with reasons."""
+
+
+for command in (
+    specs.validate, specs.schema, specs.init, specs.config, run.run, cluster.up, cluster.submit, cluster.status,
+    cluster.watch, cluster.mode, cluster.pause, cluster.resume, cluster.down,
+):  # fmt: skip
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command; a failure is one line on standard error and an exit status."""
+    try:
+        cli()
+    except Gone as error:
+        click.echo(f"swarm: {error}", err=True)
+        sys.exit(NOT_UP)
+    except SwarmError as error:
+        click.echo(f"swarm: {error}", err=True)
+        sys.exit(FAILED)

@@ -1,0 +1,54 @@
+"""What commands share: reading what people wrote, and finding the place to work in."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from swarm.spec.campaign import Campaign, load_campaigns
+from swarm.spec.config import SwarmConfig, load_config
+from swarm.spec.errors import SpecErrors
+
+INVALID = 2
+Kind = TypeVar("Kind")
+
+
+def read_config(file: Path | None) -> SwarmConfig:
+    """The configuration in ``file``, or the defaults; mistakes end the command."""
+    return _or_exit(lambda: load_config(file))
+
+
+def read_campaigns(paths: Sequence[Path]) -> list[Campaign]:
+    """All campaigns in ``paths``; mistakes end the command, and nothing is submitted."""
+    return _or_exit(lambda: load_campaigns(paths))
+
+
+def _or_exit(read: Callable[[], Kind]) -> Kind:
+    try:
+        return read()
+    except SpecErrors as wrong:
+        for error in wrong.errors:
+            click.echo(str(error), err=True)
+        sys.exit(INVALID)
+
+
+def fresh_folder(root: Path, name: str) -> Path:
+    """A folder ``root/name-<n>`` that nothing has been written to."""
+    for number in range(1, 1_000_000):
+        folder = root / f"{name}-{number:03d}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise click.ClickException(f"{root} is full of folders called {name}-*")
+
+
+def say(answer: Any, *, as_json: bool, text: str) -> None:
+    """The answer for a program, or the text for a person."""
+    click.echo(json.dumps(answer, default=str) if as_json else text)

@@ -1,0 +1,84 @@
+"""What commands show: tables and lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+MODE_STYLE = {"STABLE": "green", "CAUTIOUS": "yellow", "FREEZE": "red"}
+UNIT = {"clicks": "clicks", "conversions": "conversions", "value": "value"}
+
+
+def results(found: Mapping[str, Any]) -> RenderableType:
+    """The table at the end of a run."""
+    table = Table(title="What the money bought, in expectation", title_justify="left")
+    table.add_column("campaign")
+    for name in ("goal", "spent", "of budget", "value", "of hindsight", *_rivals(found)):
+        table.add_column(name, justify="right")
+    for row in found["by_campaign"]:
+        best = max(row["hindsight_value"], 1e-12)
+        rivals = [f"{row['baselines'][name] / best:.0%}" for name in found["baselines"]]
+        table.add_row(
+            row["name"], row["goal"], f"{row['spend']:,.0f} {row['currency']}", f"{row['spend'] / max(row['budget'], 1e-12):.0%}",
+            f"{row['value']:,.0f}", f"{row['hindsight_ratio']:.0%}", *rivals,
+        )
+    best = max(found["hindsight_value"], 1e-12)
+    totals = [f"{value / best:.0%}" for value in found["baselines"].values()]
+    table.add_section()
+    table.add_row("all", "conversions", f"{found['spend']:,.0f} USD", "", f"{found['value']:,.0f}",
+                  f"{found['hindsight_ratio']:.1%}", *totals, style="bold")
+    return Group(table, Text(_closing(found), style="dim"))
+
+
+def _rivals(found: Mapping[str, Any]) -> list[str]:
+    return [name.replace("_", " ") for name in found["baselines"]]
+
+
+def _closing(found: Mapping[str, Any]) -> str:
+    modes = ", ".join(f"{mode} {seconds / 3600:.0f} h" for mode, seconds in found["mode_seconds"].items() if seconds)
+    return (
+        f"overspend {found['overspend_micros']} micros; {found['ticks']} market hours in {found['seconds']:.0f} s "
+        f"(tick p50 {found['tick_ms']['p50']:.0f} ms, {found['ray_calls_per_tick']:.0f} Ray calls); {modes}\n"
+        f"journal and logs: {found['folder']}"
+    )
+
+
+def status(state: Mapping[str, Any], platforms: Sequence[str] = ("google_ads", "meta", "tiktok", "linkedin")) -> RenderableType:
+    """Where a swarm stands."""
+    table = Table(expand=True)
+    table.add_column("campaign")
+    for name in ("today", "spent", "clicks", "conversions", *platforms):
+        table.add_column(name, justify="right")
+    for row in state["campaigns"]:
+        split = [f"{spent / row['spend']:.0%}" if row["spend"] else "" for spent in row["by_channel"]]
+        name = Text(row["name"], style="dim" if row["paused"] else "")
+        table.add_row(name, f"{row['today_share']:.0%}", f"{row['spend']:,.0f} {row['currency']}",
+                      f"{row['clicks']:,.0f}", f"{row['conversions']:,.0f}", *split)
+    return Group(_head(state), table, _foot(state))
+
+
+def _head(state: Mapping[str, Any]) -> RenderableType:
+    line = Text.assemble(
+        (f" {state['mode']} ", f"bold black on {MODE_STYLE[state['mode']]}"),
+        f"  coherence {state['coherence']:.2f}   market time {state['time']}   hour {state['tick']}",
+        "   held by a person" if state["held"] else "",
+        (f"   stopped: {state['error']}", "bold red") if state["error"] else "",
+    )
+    bar = ProgressBar(total=max(state["until"], 1), completed=state["tick"])
+    return Panel(Group(line, Text("; ".join(state["recommendations"]), style="dim"), bar), title="swarm", title_align="left")
+
+
+def _foot(state: Mapping[str, Any]) -> Text:
+    proposals = ", ".join(f"{count} {name}" for name, count in state["proposals"].items()) or "none yet"
+    restarts = ", ".join(f"{name} x{count}" for name, count in state["restarts"].items()) or "none"
+    times = state["tick_ms"]
+    return Text(
+        f"proposals: {proposals}\nrestarts: {restarts}   hyperparameters v{state['hyper_version']}   "
+        f"tick p50 {times['p50']:.0f} ms, p99 {times['p99']:.0f} ms", style="dim",
+    )

@@ -1,0 +1,120 @@
+"""What a finished run was worth: the truth, the hindsight optimum and the rivals on the same market.
+
+Values of different goals are added up as conversions: value goals by the worth of one, clicks of traffic
+campaigns by ``portfolio.CLICK_WORTH``.
+
+Letters: R campaigns, D days, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+
+from policies.frames import Floats, Ints
+from swarm import portfolio
+from swarm.actors.scenario import Scenario
+from swarm.effects.limits import NO_CAP
+from swarm.platforms.hindsight import hindsight
+from swarm.rivals import RIVALS
+from swarm.spec.campaign import Campaign
+from swarm.spec.rates import in_usd
+
+MICROS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Expected results of the swarm and of what it is measured against."""
+
+    value: Floats
+    """[R, D] goal units."""
+    spend: Ints
+    """[R, D] micros."""
+    by_channel: Ints
+    """[R, C] micros."""
+    best: Floats
+    """[R, D] the hindsight optimum."""
+    rivals: Mapping[str, Floats]
+    """[R, D] by name."""
+
+
+def truth(scenario: Scenario, campaigns: Sequence[Campaign], score: Mapping[str, Any]) -> Truth:
+    """Judge the market's ``score``: the same world again for the rivals and the optimum."""
+    calendar, budgets = scenario.calendar(campaigns), scenario.budgets(campaigns)
+    known = portfolio.portfolio(campaigns, scenario.channels)
+    ticks = calendar.ticks(scenario.days)
+    rivals = {name: play(scenario.market(campaigns), known, ticks).credited() for name, play in RIVALS.items()}
+    best = hindsight(scenario.draw(campaigns), calendar, budgets)
+    return Truth(score["value"], score["spend"], score["by_channel"], best, rivals)
+
+
+def overspend_micros(campaigns: Sequence[Campaign], spend: Ints, months: Sequence[int]) -> int:
+    """Sum over caps of what was spent past them; ``spend`` [R, D] micros, ``months`` [D] the month of each day."""
+    over = 0
+    for row, campaign in enumerate(campaigns):
+        caps = campaign.caps_micros
+        over += int(np.maximum(spend[row] - caps["daily_exposure"], 0).sum())
+        over += max(int(spend[row].sum()) - caps.get("lifetime", NO_CAP), 0)
+        by_month = [int(spend[row][np.array(months) == month].sum()) for month in set(months)]
+        over += sum(max(spent - caps.get("monthly", NO_CAP), 0) for spent in by_month)
+    return over
+
+
+def summary(scenario: Scenario, campaigns: Sequence[Campaign], found: Truth) -> dict[str, Any]:
+    """Totals of a run, ready for JSON."""
+    worth = portfolio.worth(campaigns)
+    months = [_month(scenario.first + timedelta(days=day)) for day in range(scenario.days)]
+    spend = _spend(campaigns, found.spend)
+    value, best = _total(found.value, worth), _total(found.best, worth)
+    return {
+        "value": value,
+        "spend": sum(in_usd(amount, currency) for currency, amount in spend.items()),
+        "spend_currency": "USD",
+        "spend_by_currency": spend,
+        "hindsight_value": best,
+        "hindsight_ratio": value / best if best else 0.0,
+        "baselines": {name: _total(rival, worth) for name, rival in found.rivals.items()},
+        "overspend_micros": overspend_micros(campaigns, found.spend, months),
+        "campaigns": len(campaigns),
+        "by_campaign": [_row(scenario, c, r, found) for r, c in enumerate(campaigns)],
+    }
+
+
+def _row(scenario: Scenario, campaign: Campaign, row: int, found: Truth) -> dict[str, Any]:
+    budget = scenario.budgets([campaign]) if scenario.daily is None else scenario.daily
+    best = float(found.best[row].sum())
+    return {
+        "name": campaign.name,
+        "goal": campaign.goal,
+        "currency": campaign.currency,
+        "value": float(found.value[row].sum()),
+        "spend": int(found.spend[row].sum()) / MICROS,
+        "budget": int(budget.sum()) / MICROS,
+        "hindsight_value": best,
+        "hindsight_ratio": float(found.value[row].sum()) / best if best else 0.0,
+        "baselines": {name: float(rival[row].sum()) for name, rival in found.rivals.items()},
+        "by_channel": {
+            channel.name: int(found.by_channel[row, i]) / MICROS for i, channel in enumerate(scenario.channels)
+        },
+    }
+
+
+def _total(value: Floats, worth: Floats) -> float:
+    return float((value.sum(axis=1) * worth).sum())
+
+
+def _spend(campaigns: Sequence[Campaign], spend: Ints) -> dict[str, float]:
+    """Currency units spent, by currency."""
+    totals: dict[str, float] = {}
+    for row, campaign in enumerate(campaigns):
+        totals[campaign.currency] = totals.get(campaign.currency, 0.0) + int(spend[row].sum()) / MICROS
+    return totals
+
+
+def _month(day: date) -> int:
+    return day.year * 12 + day.month
