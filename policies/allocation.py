@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policies.frames import Floats
+from policies.frames import Bools, Floats
 
 _LOW, _HIGH = 0.05, 0.95
 _ROUNDS = 100
@@ -60,9 +60,9 @@ class Certificate:
     """[R] the marginal return shared by all channels off their bounds."""
     marginal: Floats
     """[R, C]"""
-    at_minimum: Floats
+    at_minimum: Bools
     """[R, C] true where the lower bound binds."""
-    at_maximum: Floats
+    at_maximum: Bools
     """[R, C] true where the upper bound binds."""
     gain_over_equal: Floats
     """[R] value above that of the equal split over open channels."""
@@ -90,7 +90,8 @@ def _check(total: Floats, low: Floats, high: Floats) -> None:
     bad = (low.sum(axis=1) > total * (1 + 1e-12)) | (high.sum(axis=1) < total * (1 - 1e-12)) | (low > high).any(axis=1)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        raise ValueError(f"no split of {total[row]:g} in row {row}: the bounds allow {low[row].sum():g} to {high[row].sum():g}")
+        sums = f"{low[row].sum():g} to {high[row].sum():g}"
+        raise ValueError(f"no split of {total[row]:g} in row {row}: the bounds allow {sums}")
 
 
 def _exact(split: Floats, total: Floats, low: Floats, high: Floats) -> Floats:
@@ -116,7 +117,9 @@ def certificate(curves: Curves, split: Floats, current: Floats, low: Floats, hig
     return Certificate(price, marginal, at_low, at_high, value - curves.value(equal), value - curves.value(before))
 
 
-def within_exposure(target: Floats, highest: Floats, over_delivery: Floats, exposure_cap: Floats, nominal_cap: Floats) -> Floats:
+def within_exposure(
+    target: Floats, highest: Floats, over_delivery: Floats, exposure_cap: Floats, nominal_cap: Floats
+) -> Floats:
     """[R, C] budgets towards ``target`` whose worst case stays under the caps.
 
     ``highest`` [R, C]: the highest budgets in force today; they count until midnight even if lowered now, so a
@@ -126,6 +129,8 @@ def within_exposure(target: Floats, highest: Floats, over_delivery: Floats, expo
     raised = target - lowered
     held = (np.maximum(highest, lowered) * over_delivery).sum(axis=1)
     worst = (raised * over_delivery).sum(axis=1)
-    room = np.minimum((exposure_cap - held) / np.maximum(worst, 1e-12),
-                      (nominal_cap - lowered.sum(axis=1)) / np.maximum(raised.sum(axis=1), 1e-12))
+    room = np.minimum(
+        (exposure_cap - held) / np.maximum(worst, 1e-12),
+        (nominal_cap - lowered.sum(axis=1)) / np.maximum(raised.sum(axis=1), 1e-12),
+    )
     return np.asarray(lowered + raised * np.clip(room, 0.0, 1.0)[:, None])

@@ -43,9 +43,7 @@ class BayesianLinear:
             raise ValueError(f"prior precision is {prior}, expected a positive number")
         return cls(prior * np.eye(width), np.zeros(width), 0.0, prior)
 
-    def update(
-        self, features: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None
-    ) -> BayesianLinear:
+    def update(self, features: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None) -> BayesianLinear:
         """The state after n more rows.
 
         Args:

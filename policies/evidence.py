@@ -153,7 +153,11 @@ def _observed(report: Report, traffic: Floats) -> Floats:
         volume = np.log(shown / traffic[:, None]) - _PRIOR_ELASTICITY * np.log(report.bid)
         price = np.log(cost / shown)
         rate = np.log((clicks + 0.5) / shown)
-    return np.where(np.isfinite(volume) & np.isfinite(price) & (shown > 20) & ~report.limited, np.stack([volume, price, rate]), np.nan)
+    return np.where(
+        np.isfinite(volume) & np.isfinite(price) & (shown > 20) & ~report.limited,
+        np.stack([volume, price, rate]),
+        np.nan,
+    )
 
 
 def _levels(memory: Memory, report: Report, traffic: Floats) -> dict[str, Floats]:
@@ -194,7 +198,7 @@ def elasticity(landscape: Floats) -> Floats:
     weight, x, y, xx, xy = landscape
     count = np.maximum(weight, 1e-9)
     slope = (xy - x * y / count + _PRIOR_PRECISION * _PRIOR_ELASTICITY) / (xx - x * x / count + _PRIOR_PRECISION)
-    return np.clip(slope, 0.3, 6.0)
+    return np.asarray(np.clip(slope, 0.3, 6.0))
 
 
 def residual(memory: Memory, previous: Memory, report: Report | None, traffic: Floats) -> Floats:

@@ -7,7 +7,7 @@ Money is in units of each campaign's currency.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +121,7 @@ class Evidence:
     @classmethod
     def concat(cls, parts: list[Evidence]) -> Evidence:
         """The agents' evidence side by side, channels in the order of the parts; the oldest hour counts."""
-        joined = {}
+        joined: dict[str, Any] = {}
         for f in fields(cls):
             values = [getattr(part, f.name) for part in parts]
             joined[f.name] = np.concatenate(values, axis=1) if f.name not in ("tick", "day", "residual") else values[0]

@@ -50,7 +50,11 @@ def router_head(features: Floats, shares: Floats, sure: Floats, allowed: Bools, 
     for e in range(experts):
         rows = allowed[:, e] & (sure > 1.0)
         x = np.concatenate([features[rows, e], np.full((int(rows.sum()), 1), 3.0)], axis=1)
-        mean = BayesianLinear.start(width + 1, prior=_ROUTER_PRIOR).update(x, target[rows, e], np.minimum(sure[rows], 50.0)).mean
+        mean = (
+            BayesianLinear.start(width + 1, prior=_ROUTER_PRIOR)
+            .update(x, target[rows, e], np.minimum(sure[rows], 50.0))
+            .mean
+        )
         weights[e], bias[e] = mean[:width], 3.0 * mean[width]
     return {"weights": weights, "bias": bias, "temperature": np.array([temperature])}
 
@@ -65,7 +69,8 @@ def creative_prior(overall: Floats, exists: Bools) -> Floats:
 def prior_shares(gates: Floats, allowed: Bools, *, weight: float) -> Floats:
     """[R, C] shares for campaigns without data: routing's gates, mixed with equal shares so that none is shut out."""
     equal = allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1)
-    return (1.0 - weight) * equal + weight * np.where(gates.sum(axis=1, keepdims=True) > 0, gates, equal)
+    chosen = np.where(gates.sum(axis=1, keepdims=True) > 0, gates, equal)
+    return np.asarray((1.0 - weight) * equal + weight * chosen)
 
 
 def nudge(spend_share: Mapping[str, float]) -> dict[str, float]:

@@ -45,12 +45,12 @@ class Ledger:
         floor = np.where(np.isfinite(portfolio.target_cost), 0.8 / portfolio.target_cost, 0.0)
         return cls(price, floor, prior_shares, rotation)
 
-
     def grown(self, fresh: Ledger) -> Ledger:
-        """This ledger's rows in front of ``fresh``'s, where campaigns have joined since."""
+        """Its rows in front of ``fresh``'s, where campaigns have joined since."""
+
         def join(old: Floats, new: Floats) -> Floats:
             kept = pad(old, (len(old), *new.shape[1:]))
-            return np.concatenate([kept, new[len(old):]])
+            return np.concatenate([kept, new[len(old) :]])
 
         return Ledger(*(join(getattr(self, f.name), getattr(fresh, f.name)) for f in fields(self)))
 
@@ -124,13 +124,16 @@ def plan(
     """One hour's plan and what to carry on.
 
     ``creative_prior`` [R, K]: factors on the conversion rate that attention expects of the creatives.
-    ``prior_shares`` [R, C]: how routing would split the money. ``highest_budget`` [R, C]: highest daily budget in force today.
+    ``prior_shares`` [R, C]: how routing would split the money.
+    ``highest_budget`` [R, C]: highest daily budget in force today.
     """
     cells = click_values(portfolio, conversion_rates(portfolio, evidence, creative_prior))
     value = (cells * ledger.rotation).sum(axis=2) / np.maximum(ledger.rotation.sum(axis=2), 1e-12)
     price, spent = _price(portfolio, ledger, evidence, clock, hyper, value)
     floor = _floor(portfolio, ledger, evidence, cells, hyper)
-    split = np.where(clock.new_day[:, None], _split(portfolio, ledger, evidence, value, prior_shares, hyper), ledger.split)
+    split = np.where(
+        clock.new_day[:, None], _split(portfolio, ledger, evidence, value, prior_shares, hyper), ledger.split
+    )
     rotation = _rotation(portfolio, ledger, evidence, cells, clock, hyper, rng)
     target = HEADROOM * split * clock.money[:, None]
     budget = allocation.within_exposure(
@@ -160,7 +163,9 @@ def _price(
     """The price of money after this hour's step, and what is spent today, unreported hours included."""
     unit = unit_bids(portfolio, evidence, value)
     now = np.maximum(ledger.price, ledger.floor)
-    pace = np.nansum(evidence.spend_scale * bids(unit, now, portfolio.bid_low, portfolio.bid_high) ** SPEND_ELASTICITY, axis=1)
+    pace = np.nansum(
+        evidence.spend_scale * bids(unit, now, portfolio.bid_low, portfolio.bid_high) ** SPEND_ELASTICITY, axis=1
+    )
     reported = np.where(evidence.day == clock.day, evidence.spent_today.sum(axis=1), 0.0)
     spent = reported + pace * clock.traffic_unseen
     required = np.maximum(clock.money - spent, 0.0) / np.maximum(clock.traffic_left, 1e-9)
@@ -175,7 +180,9 @@ def _floor(portfolio: Portfolio, ledger: Ledger, evidence: Evidence, cells: Floa
     clicks = evidence.clicks.sum(axis=(1, 2))
     value = (evidence.clicks * cells).sum(axis=(1, 2))
     spent = (evidence.cost_per_click * evidence.clicks.sum(axis=2)).sum(axis=1)
-    return pacing.hold_target(ledger.floor, spent, np.where(clicks > 0, value, 0.0), portfolio.target_cost, gain=0.1 * hyper["pacing_gain"])
+    return pacing.hold_target(
+        ledger.floor, spent, np.where(clicks > 0, value, 0.0), portfolio.target_cost, gain=0.1 * hyper["pacing_gain"]
+    )
 
 
 def _split(
@@ -186,7 +193,9 @@ def _split(
     bid = bids(unit, np.maximum(ledger.price, ledger.floor), portfolio.bid_low, portfolio.bid_high)
     spend = np.nan_to_num(evidence.spend_scale) * bid**SPEND_ELASTICITY
     clicks = spend / np.maximum(evidence.cost_per_click, 1e-12)
-    share_of_cost = np.where(portfolio.first_price, evidence.elasticity / (1 + evidence.elasticity), evidence.cost_share)
+    share_of_cost = np.where(
+        portfolio.first_price, evidence.elasticity / (1 + evidence.elasticity), evidence.cost_share
+    )
     curves = allocation.Curves.through(spend, clicks * value, share_of_cost)
     low = np.where(portfolio.allowed, hyper["exploration"] / portfolio.allowed.sum(axis=1, keepdims=True), 0.0)
     high = np.where(portfolio.allowed, 1.0, 0.0)
@@ -199,7 +208,12 @@ def _split(
 
 
 def _rotation(
-    portfolio: Portfolio, ledger: Ledger, evidence: Evidence, cells: Floats, clock: Clock, hyper: Hyper,
+    portfolio: Portfolio,
+    ledger: Ledger,
+    evidence: Evidence,
+    cells: Floats,
+    clock: Clock,
+    hyper: Hyper,
     rng: np.random.Generator,
 ) -> Floats:
     """[R, C, K] the same shares on every channel, renewed at local midnight."""
@@ -208,5 +222,7 @@ def _rotation(
     click_rate = (clicked + 50.0 * usual) / np.maximum(shown + 50.0, 1.0)
     score = np.where(portfolio.creatives, click_rate * cells.mean(axis=1), 0.0)
     behind = np.where((portfolio.unit_value > 0)[:, None], evidence.conversions.sum(axis=1), clicked)
-    shares = creative.rotation(score, behind, portfolio.creatives, exploration=hyper["creative_exploration"], strength=20.0, rng=rng)
+    shares = creative.rotation(
+        score, behind, portfolio.creatives, exploration=hyper["creative_exploration"], strength=20.0, rng=rng
+    )
     return np.where(clock.new_day[:, None, None], shares[:, None, :], ledger.rotation)

@@ -57,7 +57,11 @@ class CreativeScorer(HeadModel):
         attention.output_weight.copy_(torch.eye(FEATURES))
 
     def forward(
-        self, query: Tensor | None, key: Tensor, value: Tensor | None, mask: Tensor | None = None
+        self,
+        query: Tensor | None,  # noqa: ARG002
+        key: Tensor,
+        value: Tensor | None,  # noqa: ARG002
+        mask: Tensor | None = None,
     ) -> AttentionOutput:
         """Score creatives.
 

@@ -44,7 +44,11 @@ class ExpertRouter(HeadModel):
         self.register_buffer("body", projection(FEATURES, WIDTH, 3))
 
     def forward(
-        self, query: Tensor | None, key: Tensor, value: Tensor | None, mask: Tensor | None = None
+        self,
+        query: Tensor | None,
+        key: Tensor,
+        value: Tensor | None,  # noqa: ARG002
+        mask: Tensor | None = None,
     ) -> AttentionOutput:
         """Share campaigns out.
 

@@ -19,6 +19,8 @@ from scipy.special import ndtr
 from swarm.platforms.world import BUCKET_PRICE, BUCKET_VALUE, BUCKETS, World
 
 Floats = NDArray[np.float64]
+_CHUNK = 16_384
+"""Auction buckets worked on at once, so that what lies between stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,24 +47,37 @@ class Auction:
 
     def run(self, bids: Floats, auctions: Floats, price: Floats) -> Hour:
         """Outcome of ``bids`` [R, C, G] (currency a click) in ``auctions`` [R, C] at price level ``price`` [R, C]."""
-        with np.errstate(divide="ignore"):
-            log_bid = np.log(bids / price[..., None])
-        spread = self._spread
-        z = (log_bid[:, :, None, None, :] + self._offset[..., None]) / spread[:, :, None, None, None]
-        won = ndtr(z)
-        count = (auctions / BUCKETS)[:, :, None, None]
-        clicks = np.einsum("rckbg,rckb->rckg", won, self._click_rate * count)
-        impressions = won.sum(axis=3) * count
-        cost = clicks * bids[:, :, None, :]
-        cost[:, self._second] = self._second_price(z, price, auctions)
-        return Hour(impressions, clicks, cost)
+        rows, channels, creatives, buckets = self._offset.shape
+        shape = (rows, channels, creatives, bids.shape[2])
+        hour = Hour(np.empty(shape), np.empty(shape), np.empty(shape))
+        step = max(1, _CHUNK // (channels * creatives * buckets * bids.shape[2]))
+        for start in range(0, rows, step):
+            self._run(slice(start, start + step), bids, auctions, price, hour)
+        return hour
 
-    def _second_price(self, z: Floats, price: Floats, auctions: Floats) -> Floats:
+    def _run(self, rows: slice, bids: Floats, auctions: Floats, price: Floats, hour: Hour) -> None:
+        """Fill in ``rows`` of ``hour``."""
+        with np.errstate(divide="ignore"):
+            log_bid = np.log(bids[rows] / price[rows, :, None])
+        z = log_bid[:, :, None, None, :] + self._offset[rows, ..., None]
+        z /= self._spread[rows, :, None, None, None]
+        won = ndtr(z)
+        count = (auctions[rows] / BUCKETS)[:, :, None, None]
+        clicks = np.einsum("rckbg,rckb->rckg", won, self._click_rate[rows] * count)
+        hour.clicks[rows] = clicks
+        np.multiply(won.sum(axis=3), count, out=hour.impressions[rows])
+        np.multiply(clicks, bids[rows, :, None, :], out=hour.cost[rows])
+        hour.cost[rows, self._second] = self._second_price(rows, z, price, auctions)
+
+    def _second_price(self, rows: slice, z: Floats, price: Floats, auctions: Floats) -> Floats:
         """Winners pay the highest competing bid: its mean below the bid, times the chance to win."""
         at = self._second
-        paid = ndtr(z[:, at] - self._spread[:, at, None, None, None])
-        weight = (self._mean_price[:, at] * price[:, at] * auctions[:, at] / BUCKETS)[..., None] * BUCKET_PRICE
-        return np.einsum("rckbg,rcb->rckg", paid, weight)
+        z = z[:, at]
+        z -= self._spread[rows, at, None, None, None]
+        paid = ndtr(z, out=z)
+        weight = self._mean_price[rows, at] * price[rows, at] * auctions[rows, at] / BUCKETS
+        cost: Floats = np.einsum("rckbg,rcb->rckg", paid, weight[..., None] * BUCKET_PRICE)
+        return cost
 
     def rows(self, row: int) -> Auction:
         """The auctions of one campaign alone."""

@@ -45,14 +45,12 @@ class Calendar:
         self._names = sorted(set(zones)) or ["UTC"]
         self._zones = [ZoneInfo(name) for name in self._names]
         self._zone_of = np.array([self._names.index(z) for z in zones], dtype=np.intp)
-        midnights = [_midnight(first, zone) for zone in self._zones]
-        self.start = min(midnights)
-        self._spread_h = int((max(midnights) - self.start) / HOUR)
+        self.start = min(_midnight(first, zone) for zone in self._zones)
 
     def ticks(self, days: int) -> int:
         """Hours until every zone has passed the midnight after ``days`` local days."""
         ends = [_midnight(self.first + timedelta(days=days), zone) for zone in self._zones]
-        return int((max(ends) - self.start) / HOUR)
+        return -((self.start - max(ends)) // HOUR)
 
     def utc(self, tick: int) -> datetime:
         """The instant at which market hour ``tick`` begins."""

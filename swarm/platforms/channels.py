@@ -6,7 +6,13 @@ from swarm.platforms.protocol import Channel
 from swarm.spec.delivery import OVER_DELIVERY
 
 FOUR = tuple(
-    Channel(name=platform, platform=platform, auction=auction, over_delivery=OVER_DELIVERY[platform].as_integer_ratio(), report_lag_h=lag)
+    Channel(
+        name=platform,
+        platform=platform,
+        auction=auction,
+        over_delivery=OVER_DELIVERY[platform].as_integer_ratio(),
+        report_lag_h=lag,
+    )
     for platform, auction, lag in (
         ("google_ads", "second_price", 1),
         ("meta", "second_price", 1),

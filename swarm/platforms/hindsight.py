@@ -39,8 +39,9 @@ class Choices:
     def best(self, price: Floats) -> tuple[Floats, Floats]:
         """[T] cost and value of the best choices at each hour's ``price`` of money."""
         pick = (self.value - price[:, None, None] * self.cost).argmax(axis=2)[..., None]
-        cost = np.take_along_axis(self.cost, pick, axis=2).sum(axis=(1, 2))
-        return cost, np.take_along_axis(self.value, pick, axis=2).sum(axis=(1, 2))
+        cost: Floats = np.take_along_axis(self.cost, pick, axis=2).sum(axis=(1, 2))
+        value: Floats = np.take_along_axis(self.value, pick, axis=2).sum(axis=(1, 2))
+        return cost, value
 
 
 def hindsight(world: World, calendar: Calendar, budgets: NDArray[np.int64]) -> Floats:
@@ -53,7 +54,9 @@ def hindsight(world: World, calendar: Calendar, budgets: NDArray[np.int64]) -> F
         one = auction.rows(row)
         low, high = listing.bid_bounds
         bids = np.geomspace(low, high, _BIDS)
-        offers = [one.run(np.tile(bids, (1, len(world.channels), 1)), w.auctions[[row]], w.price[[row]]) for w in weather]
+        offers = [
+            one.run(np.tile(bids, (1, len(world.channels), 1)), w.auctions[[row]], w.price[[row]]) for w in weather
+        ]
         days = np.array([moment.day[row] for moment in moments])
         choices = _choices(world, row, [o.cost[0] for o in offers], [o.clicks[0] for o in offers], days)
         best[row] = optimum(choices, budgets[row] / 1e6, listing.target_cost)
@@ -76,7 +79,7 @@ def optimum(choices: Choices, money: Floats, target_cost: float | None) -> Float
     cost, value = _spend(choices, price, money)
     if target_cost is None or cost.sum() <= target_cost * value.sum():
         return value
-    low, high = 0.0, float(choices.value.max() / max(choices.cost[choices.cost > 0].min(initial=1e300), 1e-300))
+    low, high = 0.0, 1.0 / target_cost  # at this price every purchase meets the target by itself
     for _ in range(_BISECTIONS):
         floor = (low + high) / 2
         cost, value = _spend(choices, np.maximum(price, floor), money)
@@ -91,7 +94,7 @@ def _mix_to_target(dear: tuple[Floats, Floats], cheap: tuple[Floats, Floats], ta
     over = dear[0].sum() - target * dear[1].sum()
     under = target * cheap[1].sum() - cheap[0].sum()
     part = under / max(over + under, 1e-300)
-    return part * dear[1] + (1 - part) * cheap[1]
+    return np.asarray(part * dear[1] + (1 - part) * cheap[1])
 
 
 def _day_prices(choices: Choices, money: Floats) -> Floats:
@@ -121,4 +124,5 @@ def _daily(choices: Choices, price: Floats) -> tuple[Floats, Floats]:
     inside = (choices.day >= 0) & (choices.day < days)
     cost, value = choices.best(np.where(inside, price[np.clip(choices.day, 0, days - 1)], 1e300))
     at = np.clip(choices.day, 0, days - 1)
-    return np.bincount(at, np.where(inside, cost, 0.0), days), np.bincount(at, np.where(inside, value, 0.0), days)
+    spend, gain = (np.bincount(at, np.where(inside, each, 0.0), days) for each in (cost, value))
+    return spend.astype(np.float64), gain.astype(np.float64)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from policies.frames import Report, pad
 from swarm.effects.proposals import Field
-from swarm.platforms.auction import Auction
+from swarm.platforms.auction import Auction, Hour
 from swarm.platforms.calendar import Calendar, Moment
 from swarm.platforms.channels import CEILING_PERIOD, CONVERSION_LAG_H
 from swarm.platforms.protocol import Effects, Spending
@@ -85,6 +85,12 @@ class Day:
     period_budget: Ints
     """[R, C] sum of earlier days' highest budgets."""
 
+    @classmethod
+    def empty(cls, rows: int, channels: int) -> Day:
+        """Before the first hour."""
+        spent, highest, period_spent, period_budget = np.zeros((4, rows, channels), dtype=np.int64)
+        return cls(spent, highest, np.ones((rows, channels)), period_spent, period_budget)
+
 
 @dataclass
 class Score:
@@ -108,8 +114,7 @@ class Market:
         self._auction = Auction(world)
         self.settings = Settings.empty(rows, channels, creatives)
         plane = (rows, channels)
-        self._day = Day(*(np.zeros(plane, dtype=np.int64) for _ in range(2)), np.ones(plane),
-                        *(np.zeros(plane, dtype=np.int64) for _ in range(2)))
+        self._day = Day.empty(rows, channels)
         self._pending = np.zeros((2, *plane, creatives))
         lags = np.array([CONVERSION_LAG_H[c.platform] for c in world.channels])
         self._matures = 1.0 - np.exp(-1.0 / lags.T)[:, None, :, None]
@@ -131,13 +136,13 @@ class Market:
     def report(self, channel: int) -> Report | None:
         """The newest hour that the channel reports by now; None while there is none."""
         hour = self.tick - 1 - self.world.channels[channel].report_lag_h
-        return self._reports[hour] if hour in self._reports else None
+        return self._reports.get(hour)
 
     def spending(self) -> Spending:
-        """Money spent, as reported by now: each channel's newest report, and what was charged up to it."""
+        """Money spent: today's as each channel reports it by now, month's and lifetime's as charged."""
         today = np.zeros(self.settings.budget.shape, dtype=np.int64)
-        month, lifetime = self._month.copy(), self.score.by_channel.sum(axis=1)
         moment = self.calendar.at(self.tick)
+        month, lifetime = np.where(moment.new_month, 0, self._month), self.score.by_channel.sum(axis=1)
         for channel in range(len(self.world.channels)):
             report = self.report(channel)
             if report is not None:
@@ -150,10 +155,21 @@ class Market:
         self.tick = earlier.tick
         self._pending = pad(earlier._pending, self._pending.shape)
         self._month = pad(earlier._month, self._month.shape)
+        self._reports = {tick: self._grown(report) for tick, report in earlier._reports.items()}
         for mine, theirs in ((self.settings, earlier.settings), (self._day, earlier._day), (self.score, earlier.score)):
             for f in fields(mine):
                 old = getattr(theirs, f.name)
                 setattr(mine, f.name, pad(old, getattr(mine, f.name).shape, fill=1.0 if f.name == "busy" else 0.0))
+
+    def _grown(self, report: Report) -> Report:
+        """An earlier hour's report, in which campaigns that joined since have done nothing."""
+        rows, channels, creatives = self.world.shape
+        wide = {
+            f.name: pad(getattr(report, f.name), (rows, channels, creatives)[: getattr(report, f.name).ndim])
+            for f in fields(report)
+            if f.name not in ("tick", "day")
+        }
+        return Report(tick=report.tick, day=self.calendar.at(report.tick).day, **wide)
 
     def _open_day(self, moment: Moment) -> None:
         day, new = self._day, moment.new_day[:, None]
@@ -187,12 +203,24 @@ class Market:
         wanted = np.floor(total * MICROS).astype(np.int64)
         spent = np.minimum(wanted, self._room(moment))
         part = np.where(total > 0, spent / np.maximum(total * MICROS, 1e-9), 0.0)[..., None] * share
+        seen = Hour(*(each[..., 0] * part for each in (hour.impressions, hour.clicks, hour.cost)))
         self._day.spent += spent
         self._month = np.where(moment.new_month, 0, self._month) + spent.sum(axis=1)
-        return self._tell(moment, bids, hour.impressions[..., 0] * part, hour.clicks[..., 0] * part, hour.cost[..., 0] * part, spent, spent < wanted, now.tracking)
+        conversions, clicks = self._happen(moment, seen.clicks, spent)
+        return Report(
+            tick=moment.tick,
+            day=moment.day,
+            bid=bids,
+            impressions=np.rint(seen.impressions),
+            clicks=clicks,
+            cost=seen.cost,
+            conversions=conversions * now.tracking[:, None, None],
+            spent_today=self._day.spent / MICROS,
+            limited=spent < wanted,
+        )
 
-    def _tell(self, moment: Moment, bids: Floats, impressions: Floats, clicks: Floats, cost: Floats, spent: Ints, limited: NDArray[np.bool_], tracking: NDArray[np.bool_]) -> Report:
-        """Draw what is seen, keep the expectation for the score."""
+    def _happen(self, moment: Moment, clicks: Floats, spent: Ints) -> tuple[Floats, Floats]:
+        """[R, C, K] conversions due and clicks, drawn; the score keeps what was to be expected."""
         rate = self.world.goal_rate[..., None] * self.world.quality[:, None, :]
         self._record(moment, (clicks * rate).sum(axis=(1, 2)), spent)
         seen = self._poisson("clicks", clicks)
@@ -200,18 +228,7 @@ class Market:
         self._pending += 0.5 * seen * per_click
         due = self._pending * self._matures
         self._pending -= due
-        conversions = self._poisson("conversions", due.sum(axis=0)) * tracking[:, None, None]
-        return Report(
-            tick=moment.tick,
-            day=moment.day,
-            bid=bids,
-            impressions=np.rint(impressions),
-            clicks=seen.astype(np.float64),
-            cost=cost,
-            conversions=conversions.astype(np.float64),
-            spent_today=self._day.spent / MICROS,
-            limited=limited,
-        )
+        return self._poisson("conversions", due.sum(axis=0)), seen
 
     def _record(self, moment: Moment, value: Floats, spent: Ints) -> None:
         """Money above the day's budget earns nothing, so that over-delivery cannot pass for skill."""
@@ -230,7 +247,7 @@ class Market:
         """[R] whether the campaign's local day has a budget."""
         days = self.budgets.shape[1]
         inside = (moment.day >= 0) & (moment.day < days)
-        return inside & (self.budgets[np.arange(len(inside)), np.clip(moment.day, 0, days - 1)] > 0)
+        return np.asarray(inside & (self.budgets[np.arange(len(inside)), np.clip(moment.day, 0, days - 1)] > 0))
 
     def _poisson(self, purpose: str, mean: Floats) -> Floats:
         return self._draw(purpose, lambda rng, rows: rng.poisson(mean[rows]))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +124,10 @@ class World:
 
     def seeds(self) -> list[tuple[int, int]]:
         """Each seed and how many rows have it, in order of appearance."""
+        return self._seeds
+
+    @cached_property
+    def _seeds(self) -> list[tuple[int, int]]:
         counts: dict[int, int] = {}
         for listing in self.listings:
             counts[listing.seed] = counts.get(listing.seed, 0) + 1
@@ -145,7 +149,7 @@ def _daily(seed: int, day: int, rows: int, channels: int) -> NDArray[np.float64]
     """[R, C, 2] standard levels of traffic and price; half of each is the platform's, for all campaigns."""
     own = stream(seed, "day", day).standard_normal((rows, channels, 2))
     common = stream(seed, "platform-day", day).standard_normal((1, channels, 2))
-    return np.sqrt(0.5) * (own + common)
+    return np.asarray(np.sqrt(0.5) * (own + common))
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,9 +147,7 @@ def test_the_real_engine_answers_in_batches_as_alone() -> None:
     async def scenario() -> list[Answer | BaseException]:
         batcher = MicroBatcher(engine)
         every = [*requests[:3], poison, *requests[3:]]
-        results = await asyncio.gather(
-            *(batcher.submit("creative_scoring", r) for r in every), return_exceptions=True
-        )
+        results = await asyncio.gather(*(batcher.submit("creative_scoring", r) for r in every), return_exceptions=True)
         batcher.close()
         return results
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from mechanisms.topology_gated import SIGNALS
 from policies.embedding import embed_many
 from policies.models.creative import ELEMENTS, CreativeScorer
 from policies.models.health import HealthGate
@@ -24,9 +25,7 @@ def _creatives(batch: int = 3) -> Tensor:
 def _campaigns(batch: int = 5, experts: int = 4) -> tuple[Tensor, Tensor]:
     rng = torch.Generator().manual_seed(0)
     query, key = torch.randn(batch, 1, 256, generator=rng), torch.randn(1, experts, 256, generator=rng)
-    return query / query.norm(dim=-1, keepdim=True), (key / key.norm(dim=-1, keepdim=True)).expand(
-        batch, -1, -1
-    )
+    return query / query.norm(dim=-1, keepdim=True), (key / key.norm(dim=-1, keepdim=True)).expand(batch, -1, -1)
 
 
 def _router_head(experts: int = 4) -> dict[str, np.ndarray]:
@@ -133,21 +132,38 @@ def test_router_refuses_another_number_of_experts() -> None:
         model(*_campaigns(), None)
 
 
-def test_health_gate_blames_the_campaign_and_scales_columns() -> None:
-    """The share of the one that moved is largest; the head's scale multiplies columns."""
+def _portfolio() -> tuple[Tensor, Tensor, Tensor]:
+    """Twenty campaigns of which the fifth has moved."""
     rng = torch.Generator().manual_seed(0)
     key, value = torch.randn(1, 20, 3, generator=rng), torch.zeros(1, 20, 2)
     query = key.clone()
     query[0, 4, 0] += 20
-    model = HealthGate()
-    answer = model(query, key, value)
+    return query, key, value
+
+
+def test_health_gate_blames_the_campaign_and_without_a_head_says_nothing_of_health() -> None:
+    """The share of the one that moved is largest; what is usual is not known yet, so coherence is NaN."""
+    answer = HealthGate()(*_portfolio())
     assert answer.output.shape == (1, 20, 1)
     assert answer.output[0, :, 0].argmax() == 4
     assert answer.extras["change"].item() == pytest.approx(1.0)
-    model.set_head({"scale": np.array([3.0, 1.0, 1.0])}, 1)
-    assert model(query, key, value).extras["change"].item() == pytest.approx(3.0)
-    with pytest.raises(ValueError, match="query has 2 columns, expected the head's 3"):
-        model(query[..., :2], key[..., :2], value)
+    assert answer.extras["coherence"].shape == (1,)
+    assert answer.extras["coherence"].isnan().all()
+
+
+def test_health_gate_measures_against_the_usual_of_its_head() -> None:
+    """Coherence is near 1 where today is as usual and falls as the usual is further away."""
+    model, seen = HealthGate(), HealthGate()(*_portfolio()).extras
+    today = np.array([seen[name].item() for name in SIGNALS])
+    levels = []
+    for away in (0.0, 3.0, 10.0):
+        model.set_head({"mean": today - away * 0.1, "spread": np.full(3, 0.1)}, 1)
+        answer = model(*_portfolio()).extras
+        levels.append(answer["coherence"].item())
+        assert answer["change"].item() == pytest.approx(seen["change"].item())
+    assert levels[0] > 0.95
+    assert levels[0] > levels[1] > levels[2] >= 0.0
+    assert levels[2] < 0.3
 
 
 @pytest.mark.parametrize(
