@@ -1,0 +1,101 @@
+"""The price of money, the bids it makes, and the traffic it is spread over."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies import pacing
+from policies.bidding import bids, shading
+from policies.clock import Traffic
+from policies.evidence import SPEND_ELASTICITY
+from policies.specialist import limited
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@given(SEEDS)
+def test_the_solved_price_spends_what_is_required(seed: int) -> None:
+    """Spend at value over price is the requirement, by the model that the price was solved on."""
+    rng = np.random.default_rng(seed)
+    scale, unit, required = rng.uniform(0.1, 5, (6, 3)), rng.uniform(0.01, 3, (6, 3)), rng.uniform(0.1, 90, 6)
+    price = pacing.solve_price(scale, unit, required)
+    spend = (scale * (unit / price[:, None]) ** SPEND_ELASTICITY).sum(axis=1)
+    np.testing.assert_allclose(spend, required, rtol=1e-9)
+    richer = pacing.solve_price(scale, unit, required * 2)
+    assert (richer < price).all()
+
+
+def test_without_knowledge_or_money_no_price_is_solved() -> None:
+    """NaN says so, and a step by NaN stays."""
+    scale = np.array([[np.nan, np.nan], [1.0, np.nan], [1.0, 1.0]])
+    solved = pacing.solve_price(scale, np.ones((3, 2)), np.array([1.0, 0.0, 2.0]))
+    assert np.isnan(solved).tolist() == [True, True, False]
+    moved = pacing.step(np.full(3, 0.5), solved, gain=0.5, max_step=0.3)
+    assert moved.tolist()[:2] == [0.5, 0.5]
+
+
+@given(SEEDS, st.floats(0.05, 1.0), st.floats(0.05, 1.0))
+def test_a_step_goes_towards_the_solution_and_no_further_than_allowed(seed: int, gain: float, most: float) -> None:
+    """By ``gain`` of the log distance, at most ``most``, and never past it."""
+    rng = np.random.default_rng(seed)
+    price, solved = np.exp(rng.normal(size=(2, 9)))
+    moved = np.log(pacing.step(price, solved, gain=gain, max_step=most) / price)
+    way = np.log(solved / price)
+    assert (np.abs(moved) <= most + 1e-12).all()
+    assert (moved * way >= 0).all()
+    np.testing.assert_allclose(moved, np.clip(gain * way, -most, most), atol=1e-12)
+
+
+def test_the_target_raises_the_floor_while_value_is_dear_and_lowers_it_while_cheap() -> None:
+    """No target, no floor; nothing known, no move; always within its bounds."""
+    floor, value, target = np.full(4, 0.1), np.array([10.0, 10.0, 0.0, 10.0]), np.array([10.0, 10.0, 10.0, np.inf])
+    spent = np.array([150.0, 50.0, 50.0, 50.0])
+    moved = pacing.hold_target(floor, spent, value, target, gain=0.1)
+    assert moved[0] > 0.1 > moved[1]
+    assert moved[2] == pytest.approx(0.1)
+    assert moved[3] == 0
+    for _ in range(500):
+        floor = pacing.hold_target(floor, spent, value, target, gain=1.0)
+    assert floor.tolist() == pytest.approx([0.5, 0.02, 0.1, 0.0])
+
+
+@given(SEEDS)
+def test_bids_keep_their_bounds_and_shading_lies_between_0_and_1(seed: int) -> None:
+    """Second price bids the value, first price less: e / (1 + e) of it."""
+    rng = np.random.default_rng(seed)
+    elasticity, first = rng.uniform(0.3, 6.0, (5, 4)), rng.random((5, 4)) < 0.5
+    shade = shading(elasticity, first)
+    assert (shade[~first] == 1).all()
+    assert ((shade[first] > 0) & (shade[first] < 1)).all()
+    low = rng.uniform(0.1, 1.0, 5)
+    high = low * rng.uniform(1.0, 9.0, 5)
+    made = bids(rng.uniform(0, 5, (5, 4)) * shade, rng.uniform(0.1, 3.0, 5), low, high)
+    assert ((made >= low[:, None]) & (made <= high[:, None])).all()
+
+
+def test_the_shaded_bid_is_the_best_one_at_first_price() -> None:
+    """Among all bids it earns most where wins grow as a power of the bid."""
+    bid = np.linspace(0.001, 1.0, 100_001)
+    for elasticity in (0.5, 1.0, 3.0):
+        best = bid[((1.0 - bid) * bid**elasticity).argmax()]
+        assert shading(np.array([[elasticity]]), np.array([[True]]))[0, 0] == pytest.approx(best, abs=1e-4)
+
+
+@given(SEEDS, st.integers(0, 167), st.integers(0, 60))
+def test_traffic_ahead_and_behind_are_sums_of_hours(seed: int, hour: int, hours: int) -> None:
+    """Across the end of the week, too."""
+    profile = np.random.default_rng(seed).uniform(0.1, 2.0, 168)
+    traffic = Traffic(profile)
+    now, span = np.array([hour], dtype=np.int32), np.array([hours], dtype=np.int32)
+    assert traffic.at(now)[0] == profile[hour]
+    assert traffic.ahead(now, span)[0] == pytest.approx(sum(profile[(hour + h) % 168] for h in range(hours)))
+    assert traffic.behind(now, span)[0] == pytest.approx(sum(profile[(hour - 1 - h) % 168] for h in range(hours)))
+
+
+def test_a_setting_moves_by_its_step_but_anywhere_from_nothing() -> None:
+    """Both ways, by a share of the old value."""
+    moved = limited(np.array([10.0, 1.0, 4.4, 7.0]), np.array([4.0, 4.0, 4.0, 0.0]), max_step=0.2)
+    assert moved.tolist() == pytest.approx([4.8, 3.2, 4.4, 7.0])
