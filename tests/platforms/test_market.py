@@ -7,9 +7,9 @@ from datetime import date
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from policies.frames import Report
 from swarm.effects.proposals import Field

@@ -50,7 +50,7 @@ def test_related_texts_are_nearer_than_strangers() -> None:
 
 def test_case_and_form_do_not_matter() -> None:
     """Full-width and upper case letters are the same letters."""
-    np.testing.assert_array_equal(embed_text("free trial"), embed_text("ＦＲＥＥ Trial"))  # noqa: RUF001
+    np.testing.assert_array_equal(embed_text("free trial"), embed_text("ＦＲＥＥ Trial"))
 
 
 def test_strangers_are_nearly_orthogonal() -> None:

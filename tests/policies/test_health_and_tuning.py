@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -54,10 +56,10 @@ def test_noise_about_a_threshold_does_not_make_it_flap(seed: int) -> None:
     """A bad hour is answered at once, but a cycle takes the dwell; below the margin there is no cycle at all."""
     rng = np.random.default_rng(seed)
     loud = _walk((0.8 + 0.1 * rng.standard_normal(200)).tolist())
-    changes = sum(a != b for a, b in zip(loud, loud[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(loud))
     assert changes <= 2 * 200 / (LIMITS.dwell_ticks + 1) + 1
     quiet = _walk((0.8 + np.clip(0.02 * rng.standard_normal(200), -0.049, 0.049)).tolist())
-    assert sum(a != b for a, b in zip(quiet, quiet[1:], strict=False)) <= 1
+    assert sum(a != b for a, b in pairwise(quiet)) <= 1
 
 
 def test_the_usual_converges_to_mean_and_variance() -> None:

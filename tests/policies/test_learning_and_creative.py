@@ -1,0 +1,155 @@
+"""Which creatives are shown, and what the models are taught."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.creative import rotation
+from policies.frames import Evidence, Portfolio, pad
+from policies.learning import creative_head, creative_prior, nudge, prior_shares, router_head
+from policies.models.creative import CreativeScorer
+from policies.models.head import HeadModel
+from policies.models.router import ExpertRouter
+from policies.models.shapes import check_arrays
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@given(SEEDS)
+def test_shares_sum_to_one_and_leave_each_creative_a_floor(seed: int) -> None:
+    """Only creatives that exist are shown; the same generator gives the same shares."""
+    rng = np.random.default_rng(seed)
+    exists = rng.random((6, 4)) < 0.7
+    exists[:, 0] = True
+    score, behind = rng.uniform(0, 1, (6, 4)) * exists, rng.uniform(0, 99, (6, 4))
+    shares, again = (
+        rotation(score, behind, exists, exploration=1.0, strength=20.0, rng=np.random.default_rng(seed))
+        for _ in range(2)
+    )
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+    assert (shares[exists] >= 0.02 - 1e-12).all()
+    assert (shares[~exists] == 0).all()
+    assert np.array_equal(shares, again)
+
+
+def test_the_best_creative_wins_with_data_and_all_are_tried_without() -> None:
+    """Much data concentrates the rotation; none spreads it."""
+    score, exists = np.array([[1.0, 1.3, 0.9]]), np.ones((1, 3), dtype=np.bool_)
+    shares = [
+        rotation(score, np.full((1, 3), n), exists, exploration=1.0, strength=1.0, rng=np.random.default_rng(0))[0]
+        for n in (0.0, 5000.0)
+    ]
+    assert shares[1].argmax() == 1
+    assert shares[1][1] > 0.9
+    assert shares[0].min() > 0.1
+
+
+def _evidence(conversions: np.ndarray, clicks: np.ndarray) -> Evidence:
+    rows, channels, _ = conversions.shape
+    empty = {f.name: np.zeros((rows, channels)) for f in fields(Evidence)}
+    known = {"tick": 0, "day": np.zeros(rows, np.int32), "conversions": conversions, "matured_clicks": clicks}
+    return Evidence(**{**empty, **known})  # type: ignore[arg-type]
+
+
+def _portfolio(rows: int, creatives: int) -> Portfolio:
+    ones = np.ones(rows)
+    return Portfolio(
+        allowed=np.ones((rows, 2), dtype=np.bool_),
+        creatives=np.ones((rows, creatives), dtype=np.bool_),
+        bid_low=ones,
+        bid_high=ones,
+        target_cost=ones,
+        unit_value=ones,
+        exposure_cap=ones,
+        nominal_cap=ones,
+        over_delivery=np.ones(2),
+        first_price=np.zeros(2, dtype=np.bool_),
+        lag_h=np.ones((2, 2)),
+    )
+
+
+def test_the_creative_head_ranks_planted_effects() -> None:
+    """Features that carry an effect on the rate get weights in the order of the effects."""
+    rng, rows, creatives = np.random.default_rng(0), 150, 4
+    features = rng.standard_normal((rows, creatives, 64))
+    planted = np.zeros(64)
+    planted[[3, 20, 40]] = 0.4, 0.2, -0.3
+    clicks = np.full((rows, 2, creatives), 2000.0)
+    cells = np.full(clicks.shape, 0.05)
+    seen = rng.poisson(clicks * cells * np.exp(features @ planted)[:, None, :]).astype(np.float64)
+    head = creative_head(features, _evidence(seen, clicks), _portfolio(rows, creatives), cells)
+    check_arrays(head, CreativeScorer.HEAD, of="head")
+    order = np.argsort(head["weights"])
+    assert order[0] == 40
+    assert order[-2:].tolist() == [20, 3]
+    assert head["weights"] == pytest.approx(planted, abs=0.05)
+
+
+def test_the_creative_head_of_no_evidence_says_nothing() -> None:
+    """All creatives alike, whatever they hold."""
+    none = np.zeros((3, 2, 4))
+    features = np.random.default_rng(0).standard_normal((3, 4, 64))
+    head = creative_head(features, _evidence(none, none), _portfolio(3, 4), none + 0.05)
+    assert (head["weights"] == 0).all()
+    assert (head["bias"] == 0).all()
+
+
+def test_the_router_head_prefers_the_planted_platform() -> None:
+    """Campaigns of two kinds that earn on different platforms are told apart."""
+    rng, rows = np.random.default_rng(0), 120
+    kind = rng.integers(0, 2, rows)
+    features = np.repeat(rng.standard_normal((rows, 1, 32)) * 0.3, 4, axis=1)
+    features[:, :, 0] = (2.0 * kind - 1.0)[:, None]
+    shares = np.where((np.arange(4) == np.where(kind == 1, 2, 0)[:, None]), 0.7, 0.1)
+    allowed = np.ones((rows, 4), dtype=np.bool_)
+    head = router_head(features, shares, np.full(rows, 80.0), allowed, temperature=0.7)
+    check_arrays(head, ExpertRouter.HEAD, of="head")
+    logits = (features * head["weights"]).sum(axis=2) + head["bias"]
+    assert (logits.argmax(axis=1) == np.where(kind == 1, 2, 0)).all()
+    unsure = router_head(features, shares, np.zeros(rows), allowed, temperature=0.7)
+    assert (unsure["weights"] == 0).all()
+    assert issubclass(ExpertRouter, HeadModel)
+
+
+@given(SEEDS, st.floats(0.0, 1.0))
+def test_prior_shares_sum_to_one_and_shut_nobody_out(seed: int, weight: float) -> None:
+    """Gates mixed with equal shares; without gates, equal shares."""
+    rng = np.random.default_rng(seed)
+    allowed = rng.random((8, 4)) < 0.7
+    allowed[:, 0] = True
+    gates = rng.uniform(0, 1, (8, 4)) * allowed * (np.arange(8) > 0)[:, None]
+    gates /= np.maximum(gates.sum(axis=1, keepdims=True), 1e-300)
+    shares = prior_shares(gates, allowed, weight=weight)
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+    assert (shares[~allowed] == 0).all()
+    assert (shares[allowed] >= (1 - weight) / 4 - 1e-12).all()
+    np.testing.assert_allclose(shares[0], allowed[0] / allowed[0].sum())
+
+
+def test_creative_priors_are_one_on_average() -> None:
+    """Geometric mean 1 per campaign over the creatives that exist; no more than a factor e either way."""
+    overall = np.array([[0.3, -0.1, 7.0], [5.0, -5.0, 0.0]])
+    exists = np.array([[True, True, False], [True, True, True]])
+    factors = creative_prior(overall, exists)
+    assert np.log(factors[0]).sum() == pytest.approx(0.0)
+    assert factors[0, 2] == 1.0
+    assert factors[1].tolist() == pytest.approx([np.e, 1 / np.e, 1.0])
+
+
+def test_pacing_is_nudged_by_money_left_over() -> None:
+    """Left over: faster; overspent: slower; about right: no change."""
+    assert nudge({"day": 0.8}) == {"pacing_gain": 1.1}
+    assert nudge({"day": 0.97}) == {}
+    assert nudge({"day": 1.05}) == {"pacing_gain": 1 / 1.1}
+
+
+def test_padding_puts_an_array_in_the_corner() -> None:
+    """Of the same kind; one that fits is returned as it is."""
+    small = np.arange(4).reshape(2, 2)
+    assert pad(small, (2, 2)) is small
+    assert pad(small, (3, 3), fill=9).tolist() == [[0, 1, 9], [2, 3, 9], [9, 9, 9]]
