@@ -1,0 +1,131 @@
+"""One hour's plan keeps to the day's money, the caps and the bounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policies.evidence import Memory, evidence, observe
+from policies.frames import Evidence, Plan, Portfolio, Report
+from policies.planning import Clock, Ledger, opening_bid, plan, unit_bids
+from policies.specialist import want
+from policies.tuning import BOUNDS, Hyper
+
+ROWS, CHANNELS, CREATIVES = 4, 3, 2
+HYPER = Hyper(1, {name: np.sqrt(max(low, 0.01) * high) for name, (low, high) in BOUNDS.items()})
+EQUAL = np.full((ROWS, CHANNELS), 1 / CHANNELS)
+
+
+def _portfolio() -> Portfolio:
+    return Portfolio(
+        allowed=np.ones((ROWS, CHANNELS), dtype=np.bool_),
+        creatives=np.ones((ROWS, CREATIVES), dtype=np.bool_),
+        bid_low=np.full(ROWS, 0.2),
+        bid_high=np.full(ROWS, 5.0),
+        target_cost=np.array([np.inf, 20.0, 30.0, np.inf]),
+        unit_value=np.array([1.0, 1.0, 1.0, 0.0]),
+        exposure_cap=np.array([500.0, 120.0, 500.0, 500.0]),
+        nominal_cap=np.full(ROWS, 300.0),
+        over_delivery=np.array([2.0, 1.75, 1.5]),
+        first_price=np.array([False, False, True]),
+        lag_h=np.array([[1.0, 2.0, 4.0], [20.0, 24.0, 36.0]]),
+    )
+
+
+def _clock(*, new_day: bool = True) -> Clock:
+    money = np.array([100.0, 100.0, 0.0, 100.0])
+    return Clock(np.zeros(ROWS), np.full(ROWS, new_day), money, np.full(ROWS, 20.0), np.full(ROWS, 1.0))
+
+
+def _seen(seed: int) -> Evidence:
+    rng, portfolio = np.random.default_rng(seed), _portfolio()
+    memory = Memory.empty(portfolio)
+    for tick in range(10):
+        clicks = rng.poisson(5.0, portfolio.shape).astype(np.float64)
+        report = Report(
+            tick=tick,
+            day=np.zeros(ROWS, dtype=np.int32),
+            bid=np.exp(rng.normal(0.0, 0.2, (ROWS, CHANNELS))),
+            impressions=clicks * 60,
+            clicks=clicks,
+            cost=clicks * 0.2,
+            conversions=rng.poisson(0.05, portfolio.shape).astype(np.float64),
+            spent_today=np.full((ROWS, CHANNELS), 0.5 * tick),
+            limited=np.zeros((ROWS, CHANNELS), dtype=np.bool_),
+        )
+        previous, memory = (
+            memory,
+            observe(memory, report, np.ones(ROWS), clicks * 0 + 0.04, portfolio, keep=1, trust=True),
+        )
+    return evidence(memory, previous, report, np.ones(ROWS))
+
+
+def _plan(seen: Evidence, clock: Clock, ledger: Ledger | None = None) -> tuple[Plan, Ledger]:
+    return plan(
+        _portfolio(),
+        ledger or Ledger.start(_portfolio(), EQUAL),
+        seen,
+        clock,
+        HYPER,
+        creative_prior=np.ones((ROWS, CREATIVES)),
+        prior_shares=EQUAL,
+        highest_budget=np.zeros((ROWS, CHANNELS)),
+        rng=np.random.default_rng(0),
+    )
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20)
+def test_a_plan_keeps_caps_and_shares(seed: int) -> None:
+    """Worst cases stay under the caps, shares sum to 1, bids keep their bounds, resting campaigns rest."""
+    portfolio, seen = _portfolio(), _seen(seed)
+    made, ledger = _plan(seen, _clock())
+    assert ((made.budget * portfolio.over_delivery).sum(axis=1) <= portfolio.exposure_cap * (1 + 1e-9)).all()
+    assert (made.budget.sum(axis=1) <= portfolio.nominal_cap * (1 + 1e-9)).all()
+    np.testing.assert_allclose(ledger.split.sum(axis=1), 1.0)
+    np.testing.assert_allclose(made.rotation.sum(axis=2), 1.0)
+    assert made.deliver.tolist() == [True, True, False, True]
+    assert (made.budget[2] == 0).all()
+    wanted = want(portfolio, seen, made, dither=np.zeros((ROWS, CHANNELS)))
+    assert ((wanted.bid >= 0.2) & (wanted.bid <= 5.0)).all()
+    assert not wanted.deliver[2].any()
+    assert (made.click_value[3] == 1).all()
+
+
+def test_between_midnights_split_and_rotation_stay() -> None:
+    """Only the price moves from hour to hour."""
+    _, before = _plan(_seen(1), _clock())
+    made, after = _plan(_seen(2), _clock(new_day=False), before)
+    assert np.array_equal(after.split, before.split)
+    assert np.array_equal(after.rotation, before.rotation)
+    assert not made.rebudget.any()
+    assert (after.price != before.price).any()
+
+
+def test_a_spent_day_stops_delivery() -> None:
+    """Once the reported spend has taken the day's money nothing more is bought."""
+    seen = replace(_seen(1), spent_today=np.full((ROWS, CHANNELS), 40.0))
+    assert not _plan(seen, _clock())[0].deliver.any()
+
+
+def test_an_unknown_campaign_opens_in_the_middle_of_its_bounds() -> None:
+    """The first price of money is the one that gives the opening bid at second price."""
+    empty = Memory.empty(_portfolio())
+    nothing = evidence(empty, empty, None, np.ones(ROWS))
+    made, ledger = _plan(nothing, _clock())
+    np.testing.assert_allclose(opening_bid(_portfolio()), 1.0)
+    bids = unit_bids(_portfolio(), nothing, made.click_value)[:, 0] / ledger.price
+    np.testing.assert_allclose(bids, 1.0)
+
+
+def test_a_grown_ledger_keeps_its_rows() -> None:
+    """Campaigns that join start fresh behind the others."""
+    _, ledger = _plan(_seen(1), _clock())
+    first = Ledger(ledger.price[:2], ledger.floor[:2], ledger.split[:2], ledger.rotation[:2])
+    fresh = Ledger.start(_portfolio(), EQUAL)
+    grown = first.grown(fresh)
+    assert np.array_equal(grown.price, np.concatenate([ledger.price[:2], fresh.price[2:]]))
+    assert np.array_equal(grown.rotation[:2], ledger.rotation[:2])
