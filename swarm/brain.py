@@ -124,7 +124,7 @@ class Brain:
         state, surprise = portfolio_state(item.residual)
         reference = self._reference
         self._reference = state if reference is None else 0.7 * reference + 0.3 * state
-        seen = np.isfinite(item.residual).any(axis=(1, 2))
+        seen = np.isfinite(item.residual[..., :3]).any(axis=(1, 2))  # a resting campaign says nothing of health
         if reference is None or item.tick < WARM_UP_TICKS or not seen.any():
             return None
         return Request(query=state[None], key=reference[None], value=surprise[None], mask=seen[None])

@@ -64,7 +64,7 @@ class PlatformAgent:
         self._name, self._platform, self._seed = scenario.config.name, platform, scenario.config.run.seed
         self._columns = scenario.slices()[platform]
         self._call = Caller(scenario.config.runtime.call_deadline_s)
-        self._market = ray.get_actor("market", namespace=scenario.namespace)
+        self._namespace = scenario.namespace
 
     def __repr__(self) -> str:
         return f"PlatformAgent({self._platform}@{self._name})"
@@ -76,6 +76,7 @@ class PlatformAgent:
     async def take(self, shard: Shard, memory: Memory | None) -> None:
         """Look after ``shard`` from now on, going on from ``memory``."""
         self._shard = shard
+        self._market = ray.get_actor("market", namespace=self._namespace)
         self._seen: tuple[int, tuple[Evidence, Memory, Outcomes | None]] | None = None
         self._agent = Agent(self._platform, self._columns, Traffic(HOUR_OF_WEEK), keep=shard.keep)
         self._agent.resume(memory)
@@ -96,6 +97,7 @@ class PlatformAgent:
 
     async def propose(self, tick: int, plan: Plan, now: InForce, lease: Lease) -> Proposals:
         """Settings to write in this hour, after ``observe`` of the same hour."""
+        bind_tick(tick)
         rng = np.random.default_rng([self._seed, tick, self._columns.start])
         assert self._seen is not None
         asked = self._agent.propose(

@@ -227,10 +227,17 @@ class Coordinator:
                 if not left:
                     raise
                 self._brain.resume(before)
-                for name in await self._children.heal():
-                    self._reporter.restarted(name)
+                await self._heal()
             else:
                 return
+
+    async def _heal(self) -> None:
+        """Make the dead again; where the market is a new one, the others must find it, and settle what was open."""
+        healed = await self._children.heal()
+        for name in healed:
+            self._reporter.restarted(name)
+            self._log.warning("made_again", actor=name, times=self._children.restarts[name])
+        await self._tell_everybody()
 
     async def _hour(self) -> None:
         tick = self._tick
@@ -325,6 +332,7 @@ class Coordinator:
         signals = {**brain.attention.signals, "culprits": brain.culprits()}
         self._journal.tick(tick, self._time().isoformat(), str(brain.gate.mode), brain.attention.coherence, signals)
         self._reporter.hour(brain, evidence, standing, result, outcomes)
+        self._log.info("hour", mode=str(brain.gate.mode), coherence=brain.attention.coherence, **result)
         self._tick = tick + 1
         self._moved.set()
 

@@ -54,7 +54,6 @@ class Dispatcher:
         self._scenario = scenario
         self._journal = Journal(scenario.folder / "journal.sqlite")
         self._call = Caller(scenario.config.runtime.call_deadline_s)
-        self._market = ray.get_actor("market", namespace=scenario.namespace)
         self._campaigns: list[Campaign] = []
         self._door: Door | None = None
 
@@ -68,19 +67,23 @@ class Dispatcher:
     async def admit(self, campaigns: list[Campaign], tick: int) -> None:
         """Guard all of ``campaigns`` from hour ``tick`` on; settle first what a crash left open."""
         slots = max(len(campaign.creatives) for campaign in campaigns)
+        self._market = ray.get_actor("market", namespace=self._scenario.namespace)
         self._campaigns = campaigns
         self._calendar = self._scenario.calendar(campaigns)
-        if self._door is not None:
-            self._door.ledger.grow(len(campaigns), slots)
-            return
-        door = Door(self._scenario.folder, self._journal, self._scenario.channels, len(campaigns), slots)
+        door = self._door or Door(self._scenario.folder, self._journal, self._scenario.channels, len(campaigns), slots)
+        door.ledger.grow(len(campaigns), slots)
+        await self._settle(door)
+        if self._door is None:
+            moment = self._calendar.at(tick)
+            door.restore(np.where(moment.new_day, tick, tick - moment.hour % 24).astype(np.int64))
+            self._door = door
+
+    async def _settle(self, door: Door) -> None:
+        """What a crash left open is read, never written again."""
         open_ = door.unsettled()
         if len(open_):
             door.settle(open_, await self._call(self._market, "read_back", open_))
             self._log.warning("settled_by_reading", writes=len(open_))
-        moment = self._calendar.at(tick)
-        door.restore(np.where(moment.new_day, tick, tick - moment.hour % 24).astype(np.int64))
-        self._door = door
 
     async def standing(self, tick: int) -> Standing:
         """Where the campaigns stand at the beginning of hour ``tick``."""

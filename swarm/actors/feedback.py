@@ -83,6 +83,7 @@ class FeedbackLoop:
         )
         for name, head in (("creative_scoring", creative), ("expert_routing", router)):
             await self._publish(name, head, self._keep(name, lesson.tick, head))
+        self._log.info("learnt", creative=self._versions["creative_scoring"], routing=self._versions["expert_routing"])
         return self._tuned(lesson, hyper)
 
     def _tuned(self, lesson: Lesson, hyper: Hyper) -> Hyper:

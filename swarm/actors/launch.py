@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import warnings
 from typing import Any
 
@@ -12,7 +13,7 @@ import ray
 from swarm.actors.calls import translated
 from swarm.actors.coordinator import CoordinatorActor
 from swarm.actors.scenario import Scenario
-from swarm.errors import Gone
+from swarm.errors import Gone, Unavailable
 
 CHILDREN = ("agent/google_ads", "agent/meta", "agent/tiktok", "agent/linkedin", "attention", "feedback", "dispatcher", "market")
 COORDINATOR: dict[str, Any] = {
@@ -20,6 +21,7 @@ COORDINATOR: dict[str, Any] = {
     "get_if_exists": True,
 }
 _READY_S = 90.0
+_AGAIN_S = 0.2
 
 
 _started_here: list[bool] = []
@@ -56,8 +58,16 @@ def owns_cluster() -> bool:
 def launch(scenario: Scenario) -> Any:
     """The swarm's coordinator, made if it is not there, ready with all of its children."""
     coordinator = CoordinatorActor.options(namespace=scenario.namespace, **COORDINATOR).remote(scenario)
-    ask(coordinator, "ping", deadline_s=_READY_S)
-    return coordinator
+    deadline = time.monotonic() + _READY_S
+    while True:
+        try:
+            ask(coordinator, "ping", deadline_s=max(deadline - time.monotonic(), 1.0))
+        except Unavailable:  # between two lives
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_AGAIN_S)
+        else:
+            return coordinator
 
 
 def find(name: str) -> Any:

@@ -52,6 +52,7 @@ class Market:
         if new:
             self._write({"tick": tick, "admit": [spec.model_dump(mode="json", by_alias=True) for spec in new]})
             self._admit(new, tick)
+            self._log.info("listed", campaigns=[spec.name for spec in new], tick=tick)
 
     async def report(self, platform: str, tick: int) -> Report | None:
         """The newest hour that the platform reports at the beginning of market hour ``tick``."""

@@ -1,0 +1,1 @@
+"""The guarded door: what may be written to a platform, and what is in force there."""

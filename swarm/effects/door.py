@@ -9,15 +9,15 @@ Letters: R campaigns, C channels, n writes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swarm.effects.guards import Case, refusals
-from swarm.effects.ledger import Ledger, OverDelivery
 from swarm.effects.lease import Lease
+from swarm.effects.ledger import Ledger, OverDelivery
 from swarm.effects.limits import Limits
 from swarm.effects.proposals import Field, Proposals
 from swarm.platforms.calendar import Moment
@@ -42,10 +42,13 @@ class Door:
     """The single writer.
 
     Guarantees: an intent is durable before its effects are returned; a write that a guard refuses is never
-    returned; after a crash between the halves the intent is still there, unsettled.
+    returned; after a crash between the halves the intent is still there, unsettled, and until it is settled
+    nothing is written to its campaign but pauses.
     """
 
-    def __init__(self, folder: Path, journal: Journal, channels: tuple[Channel, ...], rows: int, creatives: int) -> None:
+    def __init__(
+        self, folder: Path, journal: Journal, channels: tuple[Channel, ...], rows: int, creatives: int
+    ) -> None:
         """``folder`` is where the kill switch is looked for."""
         self._folder, self._journal = folder, journal
         self._factor = OverDelivery.of(channels)
@@ -61,23 +64,28 @@ class Door:
             plane[place] = value
         self.ledger.highest = self.ledger.budget.copy()
         self.ledger.midnight = self.ledger.budget.copy()
-        seen: set[tuple[int, int]] = set()
+        first: dict[tuple[int, int], int] = {}
         for tick, campaign, channel, old, value in self._journal.budgets_since(int(day_began.min(initial=0))):
             if tick >= day_began[campaign]:
                 place = (campaign, channel)
                 self.ledger.highest[place] = max(self.ledger.highest[place], old, value)
-                if place not in seen:
-                    self.ledger.midnight[place] = old or value
-                seen.add(place)
+                first[place] = first.get(place, old) or value
+        for place, value in first.items():
+            self.ledger.midnight[place] = value
+        # These days have begun: rolled again, they would forget what was in force earlier in them.
+        self._rolled = int(day_began.max(initial=-1))
 
     def unsettled(self) -> Effects:
         """Writes whose outcome is unknown since a crash; to be read, never to be repeated."""
         return effects_of(np.array(self._journal.unsettled(), dtype=np.int64).reshape(-1, 6).T)
 
     def settle(self, effects: Effects, read_back: NDArray[np.int64]) -> None:
-        """Take what the platform shows as in force."""
-        self._journal.settle(effects.intent, read_back)
-        self.ledger.commit(Effects(effects.intent, effects.campaign, effects.channel, effects.field, effects.creative, read_back))
+        """Take what the platform shows after a crash; a write that is not there is void."""
+        self._take(effects, read_back, missed="void")
+
+    def _take(self, effects: Effects, read_back: NDArray[np.int64], *, missed: str) -> None:
+        self._journal.settle(effects.intent, read_back, missed=missed)
+        self.ledger.commit(replace(effects, value=read_back))
 
     def roll(self, moment: Moment) -> None:
         """Begin the local days that begin in this hour; asking twice changes nothing."""
@@ -91,22 +99,31 @@ class Door:
 
     def open(self, asked: Proposals, limits: Limits, lease: Lease, tick: int) -> Admission:
         """Judge a batch; what passes is on disk when this returns."""
+        known = self.ledger.knows(asked.field, asked.campaign, asked.channel, asked.creative)
+        strange, asked = asked.take(~known), asked.take(known)
         old = self.ledger.value(asked.field, asked.campaign, asked.channel, asked.creative)
         changes = asked.new != old
-        case = Case(asked.take(changes), old[changes], self.ledger, limits, self._factor, lease, self.epoch, tick,
-                    self.killed)
+        case = self._case(asked.take(changes), old[changes], limits, lease, tick)
         self.epoch = max(self.epoch, lease.epoch)
-        refused = refusals(case)
-        ids = self._journal.intend(_rows(case, refused)) if len(case.asked) else np.zeros(0, dtype=np.int64)
+        refused = np.concatenate([refusals(case), np.full(len(strange), "known")])
+        judged = Proposals.concat([case.asked, strange])
+        before = np.concatenate([case.old, np.zeros(len(strange), dtype=np.int64)])
+        ids = self._journal.intend(_rows(judged, before, refused, lease, tick))
         passed = refused == ""
         names, counts = np.unique(refused[~passed], return_counts=True)
-        return Admission(_effects(case.asked.take(passed), ids[passed]),
-                         dict(zip(names.tolist(), counts.tolist(), strict=True)), int((~changes).sum()))
+        stopped = dict(zip(names.tolist(), counts.tolist(), strict=True))
+        return Admission(_effects(judged.take(passed), ids[passed]), stopped, int((~changes).sum()))
+
+    def _case(self, asked: Proposals, old: NDArray[np.int64], limits: Limits, lease: Lease, tick: int) -> Case:
+        return Case(
+            asked=asked, old=old, ledger=self.ledger, limits=limits, factor=self._factor, lease=lease,
+            epoch=self.epoch, tick=tick, killed=self.killed, open=self.unsettled().campaign.astype(np.int64),
+        )  # fmt: skip
 
     def close(self, admission: Admission, read_back: NDArray[np.int64]) -> int:
         """Keep what was read back; returns how many writes did not take."""
         if len(admission.effects):
-            self.settle(admission.effects, read_back)
+            self._take(admission.effects, read_back, missed="unverified")
         return int((read_back != admission.effects.value).sum())
 
     @property
@@ -125,15 +142,17 @@ def release_kill_switch(folder: Path) -> None:
     (folder / KILL_FILE).unlink(missing_ok=True)
 
 
-def _rows(case: Case, refused: NDArray[np.str_]) -> list[tuple[object, ...]]:
-    asked, lease = case.asked, case.lease
+def _rows(
+    asked: Proposals, old: NDArray[np.int64], refused: NDArray[np.str_], lease: Lease, tick: int
+) -> list[tuple[object, ...]]:
+    """Columns as ``INTENT_COLUMNS``."""
     count = len(asked)
     columns = (
-        [case.tick] * count, asked.campaign.tolist(), asked.channel.tolist(), asked.field.tolist(),
-        asked.creative.tolist(), case.old.tolist(), asked.new.tolist(), asked.reason.tolist(),
+        [tick] * count, asked.campaign.tolist(), asked.channel.tolist(), asked.field.tolist(),
+        asked.creative.tolist(), old.tolist(), asked.new.tolist(), asked.reason.tolist(),
         asked.estimate.tolist(), asked.price.tolist(), [lease.epoch] * count, [str(lease.mode)] * count,
         refused.tolist(), ["refused" if name else "intended" for name in refused.tolist()],
-    )
+    )  # fmt: skip
     return list(zip(*columns, strict=True))
 
 
@@ -144,5 +163,11 @@ def _effects(asked: Proposals, ids: NDArray[np.int64]) -> Effects:
 def effects_of(columns: NDArray[np.int64]) -> Effects:
     """Effects from the six rows of a [6, n] table: intent, campaign, channel, field, creative, value."""
     intent, campaign, channel, field, creative, value = columns
-    return Effects(intent, campaign.astype(np.int32), channel.astype(np.int32), field.astype(np.int8),
-                   creative.astype(np.int16), value)
+    return Effects(
+        intent,
+        campaign.astype(np.int32),
+        channel.astype(np.int32),
+        field.astype(np.int8),
+        creative.astype(np.int16),
+        value,
+    )

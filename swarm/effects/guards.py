@@ -10,18 +10,20 @@ Letters: R campaigns, C channels, n writes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.effects.ledger import Ledger, OverDelivery, exposure_today, exposure_tomorrow
 from swarm.effects.lease import Lease, Mode
-from swarm.effects.limits import Limits
+from swarm.effects.ledger import Ledger, OverDelivery, exposure_today, exposure_tomorrow
+from swarm.effects.limits import NO_CAP, Limits
 from swarm.effects.proposals import Field, Proposals
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +41,24 @@ class Case:
     """The newest epoch that the door has seen."""
     tick: int
     killed: bool
+    open: Ints
+    """Campaigns that have a write whose outcome is unknown."""
 
     @property
     def pausing(self) -> Bools:
-        """[n] writes that stop delivery; nothing is ever in their way."""
-        return (self.asked.field == Field.STATUS) & (self.asked.new == 0)
+        """[n] writes that stop delivery; nothing but their owner's autonomy setting is ever in their way."""
+        return np.asarray((self.asked.field == Field.STATUS) & (self.asked.new == 0))
 
     @property
     def raising(self) -> Bools:
         """[n] writes that could make more be spent."""
         money = self.asked.field <= Field.BID
-        return (money & (self.asked.new > self.old)) | ((self.asked.field == Field.STATUS) & (self.asked.new == 1))
+        starting = (self.asked.field == Field.STATUS) & (self.asked.new == 1)
+        return np.asarray((money & (self.asked.new > self.old)) | starting)
 
-    def of(self, per_campaign: NDArray[np.generic]) -> NDArray[np.generic]:
+    def of(self, per_campaign: NDArray[Scalar]) -> NDArray[Scalar]:
         """[n] a limit [R] for each write."""
-        return np.asarray(per_campaign[self.asked.campaign])
+        return per_campaign[self.asked.campaign]
 
 
 def kill_switch(case: Case) -> Bools:
@@ -62,8 +67,8 @@ def kill_switch(case: Case) -> Bools:
 
 
 def autonomy(case: Case) -> Bools:
-    """A campaign is written to only where its owner set the mode to auto."""
-    return case.of(case.limits.auto).astype(np.bool_)
+    """A campaign is written to only where its owner set the mode to auto; elsewhere not even paused."""
+    return case.of(case.limits.auto)
 
 
 def lease(case: Case) -> Bools:
@@ -86,23 +91,40 @@ def channel(case: Case) -> Bools:
     return np.asarray(case.limits.allowed[case.asked.campaign, case.asked.channel] | ~case.raising)
 
 
+def settled(case: Case) -> Bools:
+    """While the outcome of a campaign's write is unknown, nothing is written to it but pauses.
+
+    The ledger cannot yet say which of the two values is in force, and so not what room is left.
+    """
+    return ~np.isin(case.asked.campaign, case.open)
+
+
 def sane(case: Case) -> Bools:
-    """Every value lies in its field's range: bids in the campaign's bounds, shares in [0, 1], budgets in theirs."""
-    field, new = case.asked.field, case.asked.new
-    bid = (new >= case.of(case.limits.bid_min)) & (new <= case.of(case.limits.bid_max))
-    budget = (new == 0) | ((new >= case.of(case.limits.budget_min)) & (new <= case.of(case.limits.budget_max)))
-    weight = (new >= 0) & (new <= 1_000_000) & (case.asked.creative >= 0)
+    """Every value lies in its field's range: bids in the campaign's bounds, shares in [0, 1], budgets in theirs.
+
+    A budget so high that its worst case to the horizon would not fit in 64 bits is refused as well.
+    """
+    field, new, limits = case.asked.field, case.asked.new, case.limits
+    days = 1 + np.maximum(limits.month_left, limits.life_left)
+    most = np.minimum(limits.budget_max, NO_CAP // (16 * case.ledger.budget.shape[1] * days))
+    bid = (new >= case.of(limits.bid_min)) & (new <= case.of(limits.bid_max))
+    budget = (new == 0) | ((new >= case.of(limits.budget_min)) & (new <= case.of(most)))
+    weight = (new >= 0) & (new <= 1_000_000)
     status = (new == 0) | (new == 1)
-    return np.asarray(np.choose(field, [budget & (new >= 0), bid, weight, status])).astype(np.bool_)
+    return np.asarray(np.choose(field, [budget & (new >= 0), bid, weight, status]), dtype=np.bool_)
 
 
 def step(case: Case) -> Bools:
-    """No budget or bid moves further in one write than its step, half of it in CAUTIOUS; a launch from 0 may."""
+    """No budget or bid moves further in one write than its step, half of it in CAUTIOUS.
+
+    A launch from 0 may, and so may closing a channel with a budget of 0.
+    """
     part = 0.5 if case.lease.mode == Mode.CAUTIOUS else 1.0
     share = np.where(case.asked.field == Field.BID, case.of(case.limits.max_bid_step), case.of(case.limits.max_step))
     moved = np.abs(case.asked.new - case.old)
-    money = case.asked.field <= Field.BID
-    return np.asarray(~money | (case.old == 0) | (moved <= np.floor(part * share * case.old)))
+    closing = (case.asked.field == Field.BUDGET) & (case.asked.new == 0)
+    free = (case.asked.field > Field.BID) | (case.old == 0) | closing
+    return np.asarray(free | (moved <= np.floor(part * share * case.old)))
 
 
 def day_change(case: Case) -> Bools:
@@ -126,6 +148,7 @@ SINGLE: tuple[tuple[str, Callable[[Case], Bools]], ...] = (
     ("autonomy", autonomy),
     ("lease", lease),
     ("mode", mode),
+    ("settled", settled),
     ("channel", channel),
     ("sane", sane),
     ("step", step),
@@ -135,55 +158,58 @@ SINGLE: tuple[tuple[str, Callable[[Case], Bools]], ...] = (
 
 
 def caps(case: Case, alive: Bools) -> dict[str, Bools]:
-    """[n] per cap: whether each raise of a budget still fits, those before it in the batch counted.
+    """[n] per cap: whether each raise still fits, those before it in the batch counted.
 
-    Lowered budgets count at once for tomorrow, but today's highest budget counts until midnight: platforms
-    over-deliver on the highest budget of the day.
+    ``alive`` [n]: what the other guards let pass. Lowered budgets count at once for later days, but today's
+    highest budget counts until midnight: platforms over-deliver on the highest budget of the day. A budget
+    counts whether its channel is paused or not, so a launch adds nothing; it is refused where a cap is
+    passed already.
+
+    A later day's worst case needs no check of its own: the day's highest budgets are never below those in force.
     """
-    after = np.where(alive & ~case.raising, case.asked.new, case.old)
-    ledger, factor = _with(case, after), case.factor
-    today, tomorrow = exposure_today(ledger, factor).sum(axis=1), exposure_tomorrow(ledger, factor).sum(axis=1)
-    more_today, more_days, more_nominal = _increments(case, ledger)
-    spent_today = case.ledger.today.sum(axis=1)
-    horizon = {"monthly": case.limits.month_left, "lifetime": case.limits.life_left}
-    ahead = {name: today - spent_today + days * tomorrow for name, days in horizon.items()}
-    more_ahead = {name: more_today + case.of(days) * more_days for name, days in horizon.items()}
+    ledger, factor = replace(case.ledger, budget=_lowered(case, alive)), case.factor
+    today, later = exposure_today(ledger, factor).sum(axis=1), exposure_tomorrow(ledger, factor).sum(axis=1)
+    more_today, more_later, more_nominal = _increments(case, ledger)
+    to_come = today - ledger.today.sum(axis=1)
     checks = {
         "daily_nominal": (ledger.budget.sum(axis=1), more_nominal, case.limits.daily_nominal),
-        "daily_exposure": (np.maximum(today, tomorrow), np.maximum(more_today, more_days), case.limits.daily_exposure),
-        "monthly": (case.ledger.month + ahead["monthly"], more_ahead["monthly"], case.limits.monthly),
-        "lifetime": (case.ledger.lifetime + ahead["lifetime"], more_ahead["lifetime"], case.limits.lifetime),
+        "daily_exposure": (today, more_today, case.limits.daily_exposure),
     }
+    for name, spent, days, cap in (
+        ("monthly", ledger.month, case.limits.month_left, case.limits.monthly),
+        ("lifetime", ledger.lifetime, case.limits.life_left, case.limits.lifetime),
+    ):
+        checks[name] = (spent + to_come + days * later, more_today + case.of(days) * more_later, cap)
     return _cumulative(case, alive, checks)
 
 
-def _with(case: Case, values: Ints) -> Ledger:
-    """The ledger as it would be with ``values`` [n] for the batch's budgets."""
-    at = case.asked.field == Field.BUDGET
+def _lowered(case: Case, alive: Bools) -> Ints:
+    """[R, C] budgets in force once the batch's decreases are made."""
+    at = alive & ~case.raising & (case.asked.field == Field.BUDGET)
     budget = case.ledger.budget.copy()
-    budget[case.asked.campaign[at], case.asked.channel[at]] = values[at]
-    now = case.ledger
-    return Ledger(budget, now.bid, now.status, now.weight, now.highest, now.midnight, now.today, now.month, now.lifetime)
+    budget[case.asked.campaign[at], case.asked.channel[at]] = case.asked.new[at]
+    return budget
 
 
 def _increments(case: Case, ledger: Ledger) -> tuple[Ints, Ints, Ints]:
-    """[n] what each raise adds to today's exposure, to that of a later day, and to the sum of budgets."""
-    at = (case.asked.campaign, case.asked.channel)
-    raised = ledger.budget.copy()
-    raised[at] = np.where(case.asked.field == Field.BUDGET, np.maximum(case.asked.new, raised[at]), raised[at])
-    worst = case.factor.worst(raised)[at]
-    today = np.maximum(ledger.today, case.factor.worst(np.maximum(ledger.highest, raised)))[at]
-    return (
-        today - exposure_today(ledger, case.factor)[at],
-        worst - exposure_tomorrow(ledger, case.factor)[at],
-        raised[at] - ledger.budget[at],
-    )
+    """[n] what each raise adds to today's exposure, to that of a later day, and to the sum of budgets.
+
+    Each write is reckoned for itself: a batch may hold other writes on the same channel.
+    """
+    campaign, channel = case.asked.campaign, case.asked.channel
+    factor = case.factor.at(channel)
+    budget, highest = ledger.budget[campaign, channel], ledger.highest[campaign, channel]
+    raised = np.where(case.asked.field == Field.BUDGET, np.maximum(case.asked.new, budget), budget)
+    spent = ledger.today[campaign, channel]
+    today = np.maximum(spent, factor.worst(np.maximum(highest, raised))) - np.maximum(spent, factor.worst(highest))
+    return today, factor.worst(raised) - factor.worst(budget), raised - budget
 
 
 def _cumulative(case: Case, alive: Bools, checks: dict[str, tuple[Ints, Ints, Ints]]) -> dict[str, Bools]:
     """Walk the raises of each campaign in order; one that is refused takes no room from the next."""
     passed = {name: np.ones(len(case.asked), dtype=np.bool_) for name in checks}
-    at = np.flatnonzero(alive & case.raising & (case.asked.field == Field.BUDGET))
+    counted = (case.asked.field == Field.BUDGET) | (case.asked.field == Field.STATUS)
+    at = np.flatnonzero(alive & case.raising & counted)
     used = {name: base.copy() for name, (base, _, _) in checks.items()}
     for rows in _rounds(case.asked.campaign[at]):
         raise_, campaign = at[rows], case.asked.campaign[at[rows]]
@@ -209,9 +235,9 @@ def _rounds(campaign: NDArray[np.int32]) -> list[NDArray[np.intp]]:
 def refusals(case: Case) -> NDArray[np.str_]:
     """[n] the guard that refuses each write, or an empty text."""
     refused = np.full(len(case.asked), "", dtype="<U16")
-    free = case.pausing
     for name, guard in SINGLE:
-        refused[(refused == "") & ~free & ~guard(case)] = name
+        spared = case.pausing & (guard is not autonomy)
+        refused[(refused == "") & ~spared & ~guard(case)] = name
     for name, passed in caps(case, refused == "").items():
         refused[(refused == "") & ~passed] = name
     return refused

@@ -8,6 +8,7 @@ Letters: R campaigns, C channels, K creatives, n writes.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from swarm.effects.proposals import Field
 from swarm.platforms.protocol import Channel, Effects, Spending
 
 Ints = NDArray[np.int64]
+Index = NDArray[np.integer[Any]]
 
 
 @dataclass
@@ -59,7 +61,14 @@ class Ledger:
             new[tuple(slice(size) for size in old.shape)] = old
             setattr(self, f.name, new)
 
-    def value(self, field: NDArray[np.int8], campaign: Ints, channel: Ints, creative: Ints) -> Ints:
+    def knows(self, field: Index, campaign: Index, channel: Index, creative: Index) -> NDArray[np.bool_]:
+        """[n] whether there is such a setting; a negative index would otherwise reach another campaign's."""
+        rows, channels, creatives = self.weight.shape
+        slot = np.where(field == Field.WEIGHT, (creative >= 0) & (creative < creatives), creative == -1)
+        place = (campaign >= 0) & (campaign < rows) & (channel >= 0) & (channel < channels)
+        return np.asarray(place & slot & (field >= 0) & (field < len(Field)))
+
+    def value(self, field: Index, campaign: Index, channel: Index, creative: Index) -> Ints:
         """[n] values in force."""
         by_field = [plane[campaign, channel] for plane in (self.budget, self.bid)]
         weight = self.weight[campaign, channel, np.maximum(creative, 0)]
@@ -100,8 +109,12 @@ class OverDelivery:
         pairs = np.array([channel.over_delivery for channel in channels], dtype=np.int64)
         return cls(pairs[:, 0], pairs[:, 1])
 
+    def at(self, channel: Index) -> OverDelivery:
+        """The factors [n] of ``channel`` [n]."""
+        return OverDelivery(self.numerator[channel], self.denominator[channel])
+
     def worst(self, budget: Ints) -> Ints:
-        """[R, C] most that a day could cost under ``budget`` [R, C], rounded up."""
+        """[..., C] most that a day could cost under ``budget`` [..., C], rounded up."""
         return -((-budget * self.numerator) // self.denominator)
 
 

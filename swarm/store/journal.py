@@ -35,8 +35,22 @@ CREATE TABLE outcomes (tick INTEGER NOT NULL, campaign INTEGER NOT NULL, channel
     spend REAL NOT NULL, clicks REAL NOT NULL, conversions REAL NOT NULL);
 CREATE TABLE models (use_case TEXT PRIMARY KEY, version INTEGER NOT NULL, tick INTEGER NOT NULL, arrays BLOB NOT NULL);
 """
-INTENT_COLUMNS = ("tick", "campaign", "channel", "field", "creative", "old", "new", "reason", "estimate", "price",
-                  "epoch", "mode", "refused_by", "state")
+INTENT_COLUMNS = (
+    "tick",
+    "campaign",
+    "channel",
+    "field",
+    "creative",
+    "old",
+    "new",
+    "reason",
+    "estimate",
+    "price",
+    "epoch",
+    "mode",
+    "refused_by",
+    "state",
+)
 """What an intent is told with."""
 Row = Sequence[Any]
 
@@ -77,10 +91,11 @@ class Journal:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield self._db
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk has rolled it back already
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def remember(self, key: str, value: str) -> None:
         """Keep a fact about the run."""
@@ -103,35 +118,50 @@ class Journal:
 
     def intend(self, rows: Sequence[Row]) -> NDArray[np.int64]:
         """Keep writes before they are made, and refusals; columns as ``INTENT_COLUMNS``; returns their ids [n]."""
+        if not rows:
+            return np.zeros(0, dtype=np.int64)
         marks = ", ".join("?" * len(INTENT_COLUMNS))
         with self._writing() as db:
             first = db.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM intents").fetchone()[0]
-            db.executemany(f"INSERT INTO intents (id, {', '.join(INTENT_COLUMNS)}) VALUES (?, {marks})",  # noqa: S608 - the columns are a constant
-                           ((first + i, *row) for i, row in enumerate(rows)))
+            db.executemany(
+                f"INSERT INTO intents (id, {', '.join(INTENT_COLUMNS)}) VALUES (?, {marks})",  # noqa: S608 - the columns are a constant
+                ((first + i, *row) for i, row in enumerate(rows)),
+            )
         return np.arange(first, first + len(rows), dtype=np.int64)
 
-    def settle(self, ids: NDArray[np.int64], read_back: NDArray[np.int64]) -> None:
-        """Keep what the platform showed after the writes ``ids``: applied where it is what was asked."""
-        pairs = [(int(value), int(value), int(id_)) for id_, value in zip(ids, read_back, strict=True)]
+    def settle(self, ids: NDArray[np.int64], read_back: NDArray[np.int64], *, missed: str = "unverified") -> None:
+        """Keep what the platform showed after the writes ``ids``: applied where it is what was asked, else ``missed``.
+
+        An outcome is kept once: an intent that is not open stays as it is.
+        """
+        rows = [(value, value, missed, id_) for id_, value in zip(ids.tolist(), read_back.tolist(), strict=True)]
         with self._writing() as db:
-            db.executemany("UPDATE intents SET read_back = ?, state = CASE WHEN new = ? THEN 'applied' ELSE 'unverified'"
-                           " END WHERE id = ?", pairs)
+            db.executemany(
+                "UPDATE intents SET read_back = ?, state = CASE WHEN new = ? THEN 'applied' ELSE ? END"
+                " WHERE id = ? AND state = 'intended'",
+                rows,
+            )
 
     def unsettled(self) -> list[tuple[int, int, int, int, int, int]]:
         """Writes whose outcome is unknown: id, campaign, channel, field, creative, new."""
-        return self._db.execute("SELECT id, campaign, channel, field, creative, new FROM intents"
-                                " WHERE state = 'intended' ORDER BY id").fetchall()
+        return self._db.execute(
+            "SELECT id, campaign, channel, field, creative, new FROM intents WHERE state = 'intended' ORDER BY id"
+        ).fetchall()
 
     def in_force(self) -> list[tuple[int, int, int, int, int]]:
         """Latest value read back of every setting: campaign, channel, field, creative, value."""
         return self._db.execute(
             "SELECT campaign, channel, field, creative, read_back FROM intents WHERE id IN (SELECT MAX(id) FROM intents"
-            " WHERE read_back IS NOT NULL GROUP BY campaign, channel, field, creative)").fetchall()
+            " WHERE read_back IS NOT NULL GROUP BY campaign, channel, field, creative)"
+        ).fetchall()
 
     def budgets_since(self, tick: int) -> list[tuple[int, int, int, int, int]]:
         """Budget writes from ``tick`` on: tick, campaign, channel, old value, value read back."""
-        return self._db.execute("SELECT tick, campaign, channel, old, read_back FROM intents WHERE field = 0"
-                                " AND read_back IS NOT NULL AND tick >= ? ORDER BY id", (tick,)).fetchall()
+        return self._db.execute(
+            "SELECT tick, campaign, channel, old, read_back FROM intents WHERE field = 0"
+            " AND read_back IS NOT NULL AND tick >= ? ORDER BY id",
+            (tick,),
+        ).fetchall()
 
     def tick(self, tick: int, time: str, mode: str, coherence: float, evidence: Mapping[str, Any]) -> None:
         """Keep an hour's mode and what it rests on."""
@@ -193,8 +223,10 @@ class Journal:
 
     def counts(self) -> dict[str, int]:
         """How many intents there are of each state, and refusals by guard."""
-        rows = self._db.execute("SELECT CASE WHEN state = 'refused' THEN 'refused by ' || refused_by ELSE state END AS s,"
-                                " COUNT(*) FROM intents GROUP BY s").fetchall()
+        rows = self._db.execute(
+            "SELECT CASE WHEN state = 'refused' THEN 'refused by ' || refused_by ELSE state END AS s,"
+            " COUNT(*) FROM intents GROUP BY s"
+        ).fetchall()
         return {str(state): int(count) for state, count in rows}
 
 

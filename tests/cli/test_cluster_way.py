@@ -1,0 +1,89 @@
+"""The cluster way, as people type it: `ray start --head`, `swarm up` here, the other commands there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.cluster
+BIN = Path(sys.executable).parent
+EXAMPLES = Path(__file__).parents[2] / "configs" / "campaigns"
+PORT = "26379"
+
+
+class Terminal:
+    """A shell in a folder of its own, with a Ray cluster's address in its environment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = {**os.environ, "RAY_ADDRESS": f"127.0.0.1:{PORT}", "RAY_USAGE_STATS_ENABLED": "0"}
+
+    def __call__(self, *words: str, status: int = 0) -> str:
+        done = subprocess.run([BIN / words[0], *words[1:]], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=180, check=False)
+        assert done.returncode == status, f"{words}: {done.stdout}\n{done.stderr}"
+        return done.stdout if status == 0 else done.stderr
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self(*words, "--json").splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    """Ray, started by hand."""
+    shell = Terminal(tmp_path_factory.mktemp("cluster-way"))
+    head = {**shell.env}
+    head.pop("RAY_ADDRESS")
+    subprocess.run([BIN / "ray", "start", "--head", "--port", PORT, "--node-ip-address", "127.0.0.1", "--num-cpus", "2",
+                    "--dashboard-port", "28265", "--disable-usage-stats"], env=head, check=True, capture_output=True, timeout=120)
+    yield shell
+    subprocess.run([BIN / "ray", "stop", "--force"], check=True, capture_output=True, timeout=60)
+
+
+def test_a_swarm_from_up_to_down(terminal: Terminal) -> None:
+    """up twice, submit twice, status, watch, hold, release, pause, resume, down; each answers in JSON."""
+    assert "no swarm called" in terminal("swarm", "status", status=3)
+    assert terminal.json("swarm", "up", "--tick-seconds", "0.2")["ready"]
+    assert terminal.json("swarm", "up", "--tick-seconds", "0.2")["ready"]
+    assert set(terminal.json("swarm", "submit", str(EXAMPLES)).values()) == {"submitted"}
+    assert set(terminal.json("swarm", "submit", str(EXAMPLES)).values()) == {"known"}
+    frames = [json.loads(line) for line in terminal("swarm", "watch", "--frames", "2", "--json").splitlines()]
+    assert frames[1]["tick"] > frames[0]["tick"]
+    assert "tidewater-launch-sales" in terminal("swarm", "status")
+    assert terminal.json("swarm", "mode", "hold", "freeze") == {"mode": "FREEZE", "held": True}
+    assert terminal.json("swarm", "status")["held"] is True
+    assert terminal.json("swarm", "mode", "release")["held"] is False
+    assert terminal.json("swarm", "pause", "fernway-guide-traffic")["paused"] == ["fernway-guide-traffic"]
+    assert terminal.json("swarm", "resume")["paused"] == []
+    assert "no campaign is called" in terminal("swarm", "pause", "nobody", status=1)
+    assert "coordinator" in terminal.json("swarm", "down")["ended"]
+    assert "no swarm called" in terminal("swarm", "down", status=3)
+
+
+def test_a_swarm_goes_on_from_its_journal(terminal: Terminal) -> None:
+    """After down, up takes up the campaigns and the hour where they were."""
+    terminal.json("swarm", "up", "--tick-seconds", "0.2")
+    terminal("swarm", "watch", "--frames", "2", "--json")
+    before = terminal.json("swarm", "status")
+    assert len(before["campaigns"]) == 8
+    terminal("swarm", "down")
+    terminal.json("swarm", "up", "--tick-seconds", "0.2")
+    after = json.loads(terminal("swarm", "watch", "--frames", "1", "--json"))
+    assert after["tick"] >= before["tick"]
+    assert len(after["campaigns"]) == 8
+    terminal("swarm", "down", "--keep-delivering")
+
+
+def test_a_bad_spec_submits_nothing(terminal: Terminal) -> None:
+    """One wrong file among good ones: each mistake named on standard error, status 2."""
+    wrong = terminal.folder / "wrong.yaml"
+    wrong.write_text((EXAMPLES / "hearth-kettle-sales.yaml").read_text().replace("currency: USD", "currency: USB"))
+    message = terminal("swarm", "submit", str(EXAMPLES), str(wrong), status=2)
+    assert "wrong.yaml:" in message
+    assert "USD" in message

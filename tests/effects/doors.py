@@ -1,0 +1,118 @@
+"""Doors, limits and proposals for tests: everything is allowed until a test says otherwise.
+
+Letters: R campaigns, C channels, K creatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swarm.effects.door import Admission, Door
+from swarm.effects.lease import Lease, Mode
+from swarm.effects.limits import NO_CAP, Limits
+from swarm.effects.proposals import Field, Proposals
+from swarm.platforms.calendar import Moment
+from swarm.platforms.channels import FOUR
+from swarm.platforms.protocol import Effects
+from swarm.store.journal import Journal
+
+UNIT = 1_000_000
+CREATIVES = 3
+Row = tuple[int, int, Field, int, int]
+"""Campaign, channel, field, creative, new value."""
+
+
+def limits(rows: int = 1, **given: Any) -> Limits:
+    """Limits that refuse nothing but ``given``; a number stands for every campaign."""
+    wide: dict[str, Any] = {
+        **dict.fromkeys(("daily_exposure", "daily_nominal", "monthly", "lifetime"), NO_CAP),
+        **{"bid_min": 0, "bid_max": NO_CAP, "budget_min": 0, "budget_max": NO_CAP},
+        **{"max_step": 1e6, "max_day_change": 1e6, "max_bid_step": 1e6, "month_left": 0, "life_left": 0},
+        **{"allowed": True, "auto": True},
+        **given,
+    }
+    return Limits(
+        **{
+            name: np.broadcast_to(value, (rows, len(FOUR)) if name == "allowed" else (rows,))
+            for name, value in wide.items()
+        }
+    )
+
+
+def lease(mode: Mode = Mode.STABLE, *, coherence: float = 1.0, epoch: int = 1, expires: int = 10**9) -> Lease:
+    """Leave to act, good for ever."""
+    return Lease(epoch, mode, coherence, 1, expires)
+
+
+def proposals(rows: Sequence[Row]) -> Proposals:
+    """A batch of ``rows``."""
+    table = np.array(rows, dtype=np.int64).reshape(-1, 5).T
+    campaign, channel, field, creative, new = table
+    count = len(rows)
+    return Proposals(
+        campaign.astype(np.int32), channel.astype(np.int32), field.astype(np.int8), creative.astype(np.int16), new,
+        np.full(count, "test"), np.zeros(count), np.zeros(count),
+    )  # fmt: skip
+
+
+def budget(new: int, *, campaign: int = 0, channel: int = 0) -> Row:
+    """A write of a daily budget."""
+    return campaign, channel, Field.BUDGET, -1, new
+
+
+def bid(new: int, *, campaign: int = 0, channel: int = 0) -> Row:
+    """A write of a bid."""
+    return campaign, channel, Field.BID, -1, new
+
+
+def weight(new: int, creative: int) -> Row:
+    """A write of a creative's share."""
+    return 0, 0, Field.WEIGHT, creative, new
+
+
+def status(new: int, *, campaign: int = 0, channel: int = 0) -> Row:
+    """A pause or a launch."""
+    return campaign, channel, Field.STATUS, -1, new
+
+
+def door(folder: Path, rows: int = 1) -> Door:
+    """A door on the four channels whose journal lies in ``folder``."""
+    return Door(folder, Journal(folder / "journal.sqlite"), FOUR, rows, CREATIVES)
+
+
+def ask(door: Door, *rows: Row, limits: Limits, lease: Lease = lease(), tick: int = 0) -> Admission:  # noqa: B008 - frozen
+    """The first half of a write."""
+    return door.open(proposals(rows), limits, lease, tick)
+
+
+def write(
+    door: Door, *rows: Row, limits: Limits | None = None, lease: Lease = lease(), tick: int = 0
+) -> dict[str, int]:
+    """Both halves of a write on a platform that does as it is told; returns refusals by guard."""
+    admission = ask(door, *rows, limits=limits or _all(door), lease=lease, tick=tick)
+    assert door.close(admission, admission.effects.value) == 0
+    return dict(admission.refused)
+
+
+def values(effects: Effects) -> list[int]:
+    """What would be written, in order."""
+    return effects.value.tolist()
+
+
+def midnight(tick: int, rows: int = 1) -> Moment:
+    """The first hour of everybody's day."""
+    return moment(tick, np.ones(rows, dtype=np.bool_))
+
+
+def moment(tick: int, new_day: Any) -> Moment:
+    """An hour in which the days of ``new_day`` [R] begin; the door looks at nothing else."""
+    nothing = np.zeros(len(new_day), dtype=np.int32)
+    return Moment(tick, nothing, nothing, nothing, new_day, new_day, nothing, nothing)
+
+
+def _all(door: Door) -> Limits:
+    return limits(len(door.ledger.budget))

@@ -1,0 +1,67 @@
+"""What could be spent, in exact integers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swarm.effects.ledger import Ledger, OverDelivery, exposure_today, exposure_tomorrow
+from swarm.platforms.channels import FOUR
+from swarm.spec.delivery import OVER_DELIVERY
+
+FACTOR = OverDelivery.of(FOUR)
+
+
+@given(st.lists(st.integers(0, 2**55), min_size=4, max_size=4))
+def test_the_worst_case_is_exact_and_rounded_up(budgets: list[int]) -> None:
+    """No float comes near the money: fractions say the same to the micro."""
+    expected = [ceil(Fraction(b) * OVER_DELIVERY[c.platform]) for b, c in zip(budgets, FOUR, strict=True)]
+    assert expected == FACTOR.worst(np.array(budgets, dtype=np.int64)).tolist()
+
+
+def _ledger(**planes: list[int]) -> Ledger:
+    ledger = Ledger.empty(1, 4, 1)
+    for name, row in planes.items():
+        setattr(ledger, name, np.array([row], dtype=np.int64))
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("spent", "expected"), [([0, 0, 0, 0], [200, 18, 0, 0]), ([201, 17, 3, 0], [201, 18, 3, 0])], ids=str
+)
+def test_today_costs_what_is_spent_or_could_be(spent: list[int], expected: list[int]) -> None:
+    """Spend beyond the worst case, a platform's fault, counts as it is."""
+    ledger = _ledger(highest=[100, 10, 0, 0], budget=[1, 1, 0, 0], today=spent)
+    assert [expected] == exposure_today(ledger, FACTOR).tolist()
+
+
+def test_paused_budgets_count_for_later_days() -> None:
+    """A budget stays on the platform, and anybody may switch its channel on."""
+    ledger = _ledger(budget=[100, 10, 4, 4], status=[0, 0, 0, 1])
+    assert [[200, 18, 5, 6]] == exposure_tomorrow(ledger, FACTOR).tolist()
+
+
+def test_a_new_day_forgets_what_was_lowered_only_where_it_begins() -> None:
+    """Highest and midnight budgets become those in force, spend becomes nothing, for the rows that roll."""
+    ledger = Ledger.empty(2, 4, 1)
+    ledger.highest[:], ledger.midnight[:], ledger.budget[:], ledger.today[:] = 9, 8, 5, 3
+    ledger.roll_day(np.array([True, False]))
+    assert [[5] * 4, [9] * 4] == ledger.highest.tolist()
+    assert [[5] * 4, [8] * 4] == ledger.midnight.tolist()
+    assert [[0] * 4, [3] * 4] == ledger.today.tolist()
+
+
+def test_campaigns_keep_their_rows_when_others_join() -> None:
+    """Growing adds empty rows and creatives after those that are there."""
+    ledger = Ledger.empty(1, 4, 2)
+    ledger.budget[:], ledger.weight[:], ledger.month[:] = 7, 6, 5
+    ledger.grow(3, 4)
+    assert [[7] * 4, [0] * 4, [0] * 4] == ledger.budget.tolist()
+    assert [6, 6, 0, 0] == ledger.weight[0, 3].tolist()
+    assert [5, 0, 0] == ledger.month.tolist()
+    assert (3, 4, 4) == ledger.weight.shape
