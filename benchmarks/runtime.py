@@ -2,7 +2,7 @@
 
 Each part runs the commands and actors that people use; none times a stand-in.
 
-    python -m benchmarks.runtime [--only demo,history,scale,ready] [--json FILE] [--history FILE]
+    python -m benchmarks.runtime [--only ready,scale,demo] [--json FILE]
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from benchmarks.machine import describe, paired_interval
 from swarm.actors.launch import connect, end, launch
 from swarm.actors.scenario import Scenario
 from swarm.actors.session import simulate
-from swarm.cli.history import on_history
 from swarm.platforms.channels import FOUR
 from swarm.spec.campaign import Campaign, load_campaigns
 from swarm.spec.config import SwarmConfig
@@ -51,26 +50,44 @@ def demo() -> dict[str, Any]:
     campaigns = load_campaigns([EXAMPLES])
     runs = [_told(simulate(scenario(seed, 14), campaigns, _silent)) for seed in REPORTING_SEEDS]
     ours = np.array([run["hindsight_ratio"] for run in runs])
-    rivals = {name: np.array([run["baselines"][name] / run["hindsight_value"] for run in runs]) for name in runs[0]["baselines"]}
+    rivals = {
+        name: np.array([run["baselines"][name] / run["hindsight_value"] for run in runs])
+        for name in runs[0]["baselines"]
+    }
     gap = (ours - rivals["equal_split"]) / (1.0 - rivals["equal_split"])
-    budget = [sum(row["spend"] for row in run["by_campaign"] if row["currency"] == "USD")
-              / sum(row["budget"] for row in run["by_campaign"] if row["currency"] == "USD") for run in runs]
+    budget = [
+        sum(row["spend"] for row in run["by_campaign"] if row["currency"] == "USD")
+        / sum(row["budget"] for row in run["by_campaign"] if row["currency"] == "USD")
+        for run in runs
+    ]
     return {
         "seeds": list(REPORTING_SEEDS),
         "hindsight_ratio": _spread(ours),
         "gap_to_equal_split_closed": _spread(gap),
-        **{f"ahead_of_{name}": [float((ours - rival).mean()), *paired_interval(ours - rival)] for name, rival in rivals.items()},
+        **{
+            f"ahead_of_{name}": [float((ours - rival).mean()), *paired_interval(ours - rival)]
+            for name, rival in rivals.items()
+        },
         **{name: _spread(rival) for name, rival in rivals.items()},
         "spend_of_budget_usd": _spread(np.array(budget)),
         "overspend_micros": sum(run["overspend_micros"] for run in runs),
         "seconds": float(np.mean([run["seconds"] for run in runs])),
-        "runs": [{key: run[key] for key in ("seed", "hindsight_ratio", "baselines", "hindsight_value", "mode_seconds", "tick_ms")} for run in runs],
+        "runs": [
+            {
+                key: run[key]
+                for key in ("seed", "hindsight_ratio", "baselines", "hindsight_value", "mode_seconds", "tick_ms")
+            }
+            for run in runs
+        ],
     }
 
 
 def _told(run: dict[str, Any]) -> dict[str, Any]:
     rivals = ", ".join(f"{name} {value / run['hindsight_value']:.3f}" for name, value in run["baselines"].items())
-    Console().print(f"  seed {run['seed']}: {run['hindsight_ratio']:.3f} of hindsight; {rivals}; {run['seconds']:.0f} s", highlight=False)
+    Console().print(
+        f"  seed {run['seed']}: {run['hindsight_ratio']:.3f} of hindsight; {rivals}; {run['seconds']:.0f} s",
+        highlight=False,
+    )
     return run
 
 
@@ -87,6 +104,7 @@ def _hours(campaigns: list[Campaign]) -> dict[str, Any]:
 
 def multiplied(examples: list[Campaign], count: int) -> list[Campaign]:
     """``count`` campaigns like the examples, under names of their own; all in one time zone."""
+
     def renamed(number: int) -> Campaign:
         one = examples[number % len(examples)]
         name = one.metadata.model_copy(update={"name": f"{one.name}-{number}"})
@@ -106,16 +124,15 @@ def ready() -> dict[str, float]:
     return _spread(np.array(times))
 
 
-def history(file: Path) -> dict[str, Any]:
-    """The real log: the fit's error on the days left out, and clicks against the logged budgets."""
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    found = on_history(file, None, configured(7, 60), folder, lambda where, campaigns: simulate(where, campaigns, _silent))
-    return {key: found[key] for key in ("fit", "against_log", "hindsight_ratio", "overspend_micros", "seconds")}
-
-
 def _spread(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> dict[str, float]:
     low, high = paired_interval(values)
-    return {"mean": float(values.mean()), "low": low, "high": high, "min": float(values.min()), "max": float(values.max())}
+    return {
+        "mean": float(values.mean()),
+        "low": low,
+        "high": high,
+        "min": float(values.min()),
+        "max": float(values.max()),
+    }
 
 
 def _silent(_: Mapping[str, Any]) -> None:
@@ -125,21 +142,15 @@ def _silent(_: Mapping[str, Any]) -> None:
 def main() -> None:
     """Measure, print, and write JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="demo,history,scale,ready", help="parts, by comma")
-    parser.add_argument("--history", type=Path, default=Path("../shared/data/campaign_log_isp.csv"))
+    parser.add_argument("--only", default="ready,scale,demo", help="parts, by comma")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     parts: dict[str, Callable[[], Any]] = {"ready": ready, "scale": scale, "demo": demo}
-    if options.history.exists():
-        parts["history"] = lambda: history(options.history)
     found: dict[str, Any] = {"machine": describe()}
     console = Console()
     console.print(found["machine"], highlight=False)
     connect("local", start=True)
     for name in options.only.split(","):
-        if name not in parts:
-            console.print(f"{name}: left out, {options.history} is not here", highlight=False)
-            continue
         console.print(f"{name} ...", highlight=False)
         found[name] = parts[name]()
         console.print_json(json.dumps({key: value for key, value in found[name].items() if key != "runs"}))

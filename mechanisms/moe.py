@@ -64,9 +64,7 @@ class MixtureOfExperts(nn.Module):
         self.inner = _draw((c.experts + 1, c.hidden, c.width + c.value_width), rng)
         self.outer = _draw((c.experts + 1, c.width, c.hidden), rng)
 
-    def forward(
-        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
-    ) -> AttentionOutput:
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
         """Route each query and answer it.
 
         Args:

@@ -64,9 +64,7 @@ class MultiHeadAttention(nn.Module):
         start = config.logit_scale if config.qk_norm else 1 / math.sqrt(config.width // config.heads)
         self.scale = nn.Parameter(torch.full((config.heads,), start))
 
-    def forward(
-        self, query: Tensor | None, key: Tensor, value: Tensor, mask: Tensor | None = None
-    ) -> AttentionOutput:
+    def forward(self, query: Tensor | None, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
         """Attend.
 
         Args:
@@ -113,9 +111,7 @@ def _matrix(rows: int, columns: int, rng: torch.Generator) -> nn.Parameter:
     return nn.Parameter(nn.init.xavier_uniform_(torch.empty(rows, columns), generator=rng))
 
 
-def naive(
-    layer: MultiHeadAttention, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
-) -> Tensor:
+def naive(layer: MultiHeadAttention, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
     """The definition, in float64, one row, query and head at a time: the oracle of ``forward``.
 
     Args:
@@ -129,8 +125,7 @@ def naive(
         [B, Nq, W] in float64.
     """
     w_q, w_k, w_v, w_o, scale = (
-        p.double()
-        for p in (layer.query_weight, layer.key_weight, layer.value_weight, layer.output_weight, layer.scale)
+        p.double() for p in (layer.query_weight, layer.key_weight, layer.value_weight, layer.output_weight, layer.scale)
     )
     d = layer.config.width // layer.config.heads
     output = torch.zeros(query.shape, dtype=torch.float64)

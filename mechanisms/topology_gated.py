@@ -49,9 +49,7 @@ class TopologyGatedAttention(nn.Module):
         super().__init__()
         self.config = config
 
-    def forward(
-        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
-    ) -> AttentionOutput:
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
         """Attend and measure.
 
         Args:

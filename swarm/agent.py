@@ -88,14 +88,22 @@ class Agent:
         """
         before = Memory.empty(portfolio) if self._memory is None else self._memory.grown(portfolio.shape)
         traffic = self._traffic.at(hour)
-        after = before if report is None else observe(
-            before, report, traffic, rate, portfolio, keep=self._keep, trust=trust
+        after = (
+            before
+            if report is None
+            else observe(before, report, traffic, rate, portfolio, keep=self._keep, trust=trust)
         )
         self._memory = after
         return evidence(after, before, report, traffic)
 
     def propose(
-        self, portfolio: Portfolio, item: Evidence, plan: Plan, now: InForce, steps: Steps, lease: Lease,
+        self,
+        portfolio: Portfolio,
+        item: Evidence,
+        plan: Plan,
+        now: InForce,
+        steps: Steps,
+        lease: Lease,
         rng: np.random.Generator,
     ) -> Proposals:
         """What to write in this hour; nothing but pauses in FREEZE."""
@@ -134,8 +142,14 @@ class Agent:
         return self._rows(Field.WEIGHT, campaign, channel, creative, new[pick], "rotate", plan)
 
     def _rows(
-        self, field: Field, campaign: NDArray[np.intp], channel: NDArray[np.intp], creative: NDArray[np.intp],
-        new: Ints, reason: str, plan: Plan,
+        self,
+        field: Field,
+        campaign: NDArray[np.intp],
+        channel: NDArray[np.intp],
+        creative: NDArray[np.intp],
+        new: Ints,
+        reason: str,
+        plan: Plan,
     ) -> Proposals:
         return Proposals(
             campaign=campaign.astype(np.int32),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from policies import learning, planning
 from policies.clock import Traffic
 from policies.embedding import embed_text
-from policies.frames import Bools, Evidence, Floats, Ints, Plan, Portfolio, pad
+from policies.frames import Evidence, Floats, Ints, Plan, pad
 from policies.health import Gate, Mode, Thresholds, portfolio_state
 from policies.planning import Clock
 from policies.tuning import Hyper
@@ -101,8 +101,13 @@ class Brain:
         known = len(old.shares)
         shares = equal.copy()
         shares[:known] = old.shares
-        self.attention = replace(old, creative=pad(old.creative, (rows, creatives), fill=1.0), shares=shares,
-                                 creative_features=None, routing_features=None)
+        self.attention = replace(
+            old,
+            creative=pad(old.creative, (rows, creatives), fill=1.0),
+            shares=shares,
+            creative_features=None,
+            routing_features=None,
+        )
         self.cells = pad(self.cells, (rows, channels, creatives))
         self._reference = None
 
@@ -110,7 +115,7 @@ class Brain:
 
     def creative_request(self) -> Request:
         """All creatives of all campaigns, as elements."""
-        rows, _, creatives = self.portfolio.shape
+        creatives = self.portfolio.shape[2]
         return Request(key=arrays.creative_elements(self.campaigns, creatives))
 
     def routing_request(self) -> Request:
@@ -124,7 +129,9 @@ class Brain:
         state, surprise = portfolio_state(item.residual)
         reference = self._reference
         self._reference = state if reference is None else 0.7 * reference + 0.3 * state
-        seen = np.isfinite(item.residual[..., :3]).any(axis=(1, 2))  # a resting campaign says nothing of health
+        seen = np.asarray(
+            np.isfinite(item.residual[..., :3]).any(axis=(1, 2))
+        )  # a resting campaign says nothing of health
         if reference is None or item.tick < WARM_UP_TICKS or not seen.any():
             return None
         return Request(query=state[None], key=reference[None], value=surprise[None], mask=seen[None])
@@ -188,7 +195,7 @@ class Brain:
         inside = (moment.day >= 0) & (moment.day < self.days)
         today = np.where(inside, self.daily[np.arange(len(inside)), np.clip(moment.day, 0, self.days - 1)], 0) / MICROS
         return Clock(
-            day=moment.day,
+            day=moment.day.astype(np.float64),
             new_day=moment.new_day,
             money=today,
             traffic_left=self._traffic.ahead(moment.hour, moment.hours_left),
@@ -201,7 +208,11 @@ class Brain:
         known = replace(self.portfolio, exposure_cap=np.minimum(self.portfolio.exposure_cap, room))
         rng = np.random.default_rng([self.config.run.seed, moment.tick])
         made, self._ledger = planning.plan(
-            known, self._carried(), item, self.clock(moment, item), self.hyper,
+            known,
+            self._carried(),
+            item,
+            self.clock(moment, item),
+            self.hyper,
             creative_prior=self.attention.creative,
             prior_shares=self.attention.shares,
             highest_budget=highest / MICROS,
@@ -229,10 +240,18 @@ class Brain:
         ledger = self._carried()
         reference = np.zeros((0, 0)) if self._reference is None else self._reference
         return {
-            "price": ledger.price, "floor": ledger.floor, "split": ledger.split, "rotation": ledger.rotation,
-            "cells": self.cells, "creative": self.attention.creative, "shares": self.attention.shares,
-            "reference": reference, "epoch": np.array(self.epoch), "since": np.array(self.gate.since),
-            "held": np.array(self.gate.held), "mode": np.array(str(self.gate.mode)),
+            "price": ledger.price,
+            "floor": ledger.floor,
+            "split": ledger.split,
+            "rotation": ledger.rotation,
+            "cells": self.cells,
+            "creative": self.attention.creative,
+            "shares": self.attention.shares,
+            "reference": reference,
+            "epoch": np.array(self.epoch),
+            "since": np.array(self.gate.since),
+            "held": np.array(self.gate.held),
+            "mode": np.array(str(self.gate.mode)),
             "paused": np.array(sorted(self.paused), dtype=np.str_),
             "hyper": np.array([self.hyper.version, *self.hyper.values.values()]),
         }

@@ -18,7 +18,8 @@ from swarm.platforms.calendar import Calendar
 from swarm.platforms.channels import CONVERSION_LAG_H
 from swarm.platforms.protocol import Channel
 from swarm.platforms.world import Listing
-from swarm.spec.campaign import Campaign, Creative
+from swarm.spec.campaign import Campaign
+from swarm.spec.sections import Creative
 
 MICROS = 1_000_000
 CLICK_WORTH = 0.03
@@ -46,7 +47,9 @@ def portfolio(campaigns: Sequence[Campaign], channels: Sequence[Channel]) -> Por
 def limits(campaigns: Sequence[Campaign], channels: Sequence[Channel], calendar: Calendar, tick: int) -> Limits:
     """What the door holds the campaigns to in market hour ``tick``."""
     month = calendar.at(tick).month_days_left.astype(np.int64) - 1
-    life = np.array([_days_left(c, day) for c, day in zip(campaigns, calendar.dates(tick), strict=True)], dtype=np.int64)
+    life = np.array(
+        [_days_left(c, day) for c, day in zip(campaigns, calendar.dates(tick), strict=True)], dtype=np.int64
+    )
     bids = np.array([c.bid_bounds_micros for c in campaigns], dtype=np.int64).reshape(-1, 2)
     rails = [c.guardrails for c in campaigns]
     return Limits(
@@ -126,7 +129,9 @@ def creative_elements(campaigns: Sequence[Campaign], slots: int) -> NDArray[np.f
 def campaign_embeddings(campaigns: Sequence[Campaign]) -> NDArray[np.float32]:
     """[R, 1, 256] embeddings of objective, goal, audiences and texts."""
     texts = [
-        " ".join([c.objective, c.goal, *(f"{a.kind} {a.description}" for a in c.audiences), *c.metadata.labels.values()])
+        " ".join(
+            [c.objective, c.goal, *(f"{a.kind} {a.description}" for a in c.audiences), *c.metadata.labels.values()]
+        )
         for c in campaigns
     ]
     return np.array([embed_text(text) for text in texts], dtype=np.float32).reshape(-1, 1, 256)
@@ -134,9 +139,15 @@ def campaign_embeddings(campaigns: Sequence[Campaign]) -> NDArray[np.float32]:
 
 def _elements(one: Creative) -> NDArray[np.float32]:
     genome = one.genome
-    parts = [embed_text(f"{kind}:{value}") for kind, value in
-             (("hook", genome.hook), ("promise", genome.promise), ("frame", genome.frame))]
-    own = np.array([float(x) for x in one.embedding]) if one.embedding else embed_text(f"{one.headline} {one.primary_text}")
+    parts = [
+        embed_text(f"{kind}:{value}")
+        for kind, value in (("hook", genome.hook), ("promise", genome.promise), ("frame", genome.frame))
+    ]
+    own = (
+        np.array([float(x) for x in one.embedding])
+        if one.embedding
+        else embed_text(f"{one.headline} {one.primary_text}")
+    )
     return np.stack([*parts, own]).astype(np.float32)
 
 
@@ -148,7 +159,9 @@ def _unit_value(campaign: Campaign) -> float:
 
 def _creatives(campaigns: Sequence[Campaign]) -> Bools:
     slots = max((len(c.creatives) for c in campaigns), default=1)
-    return np.array([[k < len(c.creatives) for k in range(slots)] for c in campaigns], dtype=np.bool_).reshape(-1, slots)
+    return np.array([[k < len(c.creatives) for k in range(slots)] for c in campaigns], dtype=np.bool_).reshape(
+        -1, slots
+    )
 
 
 def _caps(campaigns: Sequence[Campaign], name: str) -> Ints:

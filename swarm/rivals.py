@@ -49,7 +49,9 @@ def auction_pacer(market: Market, portfolio: Portfolio, ticks: int) -> Market:
     """
     _launch(market, portfolio, np.full((len(portfolio.allowed), 1), PACER_BUDGET))
     rows, channels, creatives = portfolio.shape
-    start = np.where(np.isfinite(portfolio.target_cost), portfolio.target_cost, opening_bid(portfolio) / _value(portfolio, None))
+    start = np.where(
+        np.isfinite(portfolio.target_cost), portfolio.target_cost, opening_bid(portfolio) / _value(portfolio, None)
+    )
     pacer = _Pacer(start, np.zeros((rows, channels, creatives)), np.zeros((rows, channels, creatives)))
     seen = [-1] * channels
     for tick in range(ticks):
@@ -67,7 +69,9 @@ def auction_pacer(market: Market, portfolio: Portfolio, ticks: int) -> Market:
 def _pace(market: Market, portfolio: Portfolio, pacer: _Pacer, reports: Sequence[Report | None], tick: int) -> None:
     moment = market.calendar.at(tick)
     inside = (moment.day >= 0) & (moment.day < market.budgets.shape[1])
-    money = np.where(inside, market.budgets[np.arange(len(inside)), np.clip(moment.day, 0, market.budgets.shape[1] - 1)], 0)
+    money = np.where(
+        inside, market.budgets[np.arange(len(inside)), np.clip(moment.day, 0, market.budgets.shape[1] - 1)], 0
+    )
     spending = market.spending()
     left = np.maximum(money - spending.today.sum(axis=1), 0) / MICROS
     last = sum((r.cost[:, c].sum(axis=1) for c, r in enumerate(reports) if r is not None), np.zeros(len(left)))

@@ -100,9 +100,7 @@ class PlatformAgent:
         bind_tick(tick)
         rng = np.random.default_rng([self._seed, tick, self._columns.start])
         assert self._seen is not None
-        asked = self._agent.propose(
-            self._shard.portfolio, self._seen[1][0], plan, now, self._shard.steps, lease, rng
-        )
+        asked = self._agent.propose(self._shard.portfolio, self._seen[1][0], plan, now, self._shard.steps, lease, rng)
         self._log.info("proposed", writes=len(asked), mode=str(lease.mode), epoch=lease.epoch)
         return asked
 

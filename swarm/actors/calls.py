@@ -60,5 +60,12 @@ class Caller:
         self.made += 1
         try:
             return await asyncio.wait_for(getattr(actor, method).remote(*args), deadline_s or self._deadline_s)
-        except (RayTaskError, RayActorError, TaskCancelledError, PendingCallsLimitExceeded, TimeoutError, *_GONE) as error:
+        except (
+            RayTaskError,
+            RayActorError,
+            TaskCancelledError,
+            PendingCallsLimitExceeded,
+            TimeoutError,
+            *_GONE,
+        ) as error:
             raise translated(error, f"{actor!r}.{method}") from error

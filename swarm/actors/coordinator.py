@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -54,7 +55,7 @@ class Coordinator:
     Failure: a new life reads the journal, finds the children by name, and goes on with the next hour.
     """
 
-    async def __init__(self, scenario: Scenario) -> None:  # Ray awaits it
+    async def __init__(self, scenario: Scenario) -> None:  # type: ignore[misc]  # Ray awaits it
         """Read the journal, find or make the children, and let the clock run where it ran."""
         self._log = configure_logging(scenario.config.name, "coordinator", scenario.folder)
         self._scenario, self._config = scenario, scenario.config
@@ -96,13 +97,18 @@ class Coordinator:
         new = [campaign for campaign in campaigns if campaign.name not in known]
         async with self._hour_lock:
             if new:
-                rows = [(len(known) + i, c.name, c.digest(), c.model_dump_json(by_alias=True), self._tick) for i, c in enumerate(new)]
+                rows = [
+                    (len(known) + i, c.name, c.digest(), c.model_dump_json(by_alias=True), self._tick)
+                    for i, c in enumerate(new)
+                ]
                 self._journal.submit(rows)
                 self._admit(new)
                 await self._tell_everybody()
         self._log.info("submitted", new=len(new), offered=len(campaigns))
-        return {c.name: "submitted" if c.name not in known else "known" if known[c.name] == c.digest() else "name taken"
-                for c in campaigns}
+        return {
+            c.name: "submitted" if c.name not in known else "known" if known[c.name] == c.digest() else "name taken"
+            for c in campaigns
+        }
 
     async def start(self, until: int, period_s: float) -> None:
         """Let the clock run to market hour ``until``, one hour in ``period_s`` seconds, 0 as fast as it goes."""
@@ -113,10 +119,8 @@ class Coordinator:
         """The status, as soon as the clock is past ``after``, or after a second."""
         if self._tick <= after and not self._error and self._running:
             self._moved.clear()
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), _POLL_S)
-            except TimeoutError:
-                pass
         return await self.status()
 
     async def status(self) -> dict[str, Any]:
@@ -245,20 +249,26 @@ class Coordinator:
         moment = self._brain.calendar.at(tick)
         standing: Standing = await self._call(self._children["dispatcher"], "standing", tick)
         trust = self._brain.gate.mode != Mode.FREEZE
-        seen = await asyncio.gather(*(
-            self._call(self._children[f"agent/{p}"], "observe", tick, self._brain.cells[:, cols], trust)
-            for p, cols in self._slices.items()
-        ))
+        seen = await asyncio.gather(
+            *(
+                self._call(self._children[f"agent/{p}"], "observe", tick, self._brain.cells[:, cols], trust)
+                for p, cols in self._slices.items()
+            )
+        )
         parts, memories, outcomes = zip(*seen, strict=True)
         evidence = Evidence.concat(list(parts))
         await self._assess(tick, evidence)
         await self._attend(tick, evidence)
         plan = self._brain.plan(moment, evidence, standing.now.highest, standing.room)
         lease = self._brain.lease(tick)
-        asked = await asyncio.gather(*(
-            self._call(self._children[f"agent/{p}"], "propose", tick, plan.columns(cols), standing.now.columns(cols), lease)
-            for p, cols in self._slices.items()
-        ))
+        asked = await asyncio.gather(
+            *(
+                self._call(
+                    self._children[f"agent/{p}"], "propose", tick, plan.columns(cols), standing.now.columns(cols), lease
+                )
+                for p, cols in self._slices.items()
+            )
+        )
         result = await self._call(self._children["dispatcher"], "write", Proposals.concat(asked), lease, tick)
         self._memories = dict(zip(self._slices, memories, strict=True))
         self._close(tick, list(zip(self._slices.values(), outcomes, strict=True)), evidence, standing, result)
@@ -273,7 +283,9 @@ class Coordinator:
         culprits = self._brain.assess(tick)
         mode = self._brain.gate.mode
         if culprits:
-            self._log.warning("mode_changed", mode=str(mode), coherence=self._brain.attention.coherence, campaigns=culprits)
+            self._log.warning(
+                "mode_changed", mode=str(mode), coherence=self._brain.attention.coherence, campaigns=culprits
+            )
         if answer is not None and mode == Mode.STABLE:
             signals = np.array(list(self._brain.attention.signals.values()))
             await self._call(self._children["feedback"], "healthy", tick, signals)
@@ -302,8 +314,14 @@ class Coordinator:
         attention = self._brain.attention
         assert attention.creative_features is not None
         assert attention.routing_features is not None
-        return Lesson(tick, evidence, self._brain.shares, attention.creative_features, attention.routing_features,
-                      self._reporter.spend_share)
+        return Lesson(
+            tick,
+            evidence,
+            self._brain.shares,
+            attention.creative_features,
+            attention.routing_features,
+            self._reporter.spend_share,
+        )
 
     async def _ask(self, use_case: str, request: Request, tick: int) -> Answer | None:
         """The service's answer, kept in the journal; None where the request itself was at fault, which is logged."""
@@ -320,7 +338,11 @@ class Coordinator:
         return answer
 
     def _close(
-        self, tick: int, outcomes: list[tuple[slice, Outcomes | None]], evidence: Evidence, standing: Standing,
+        self,
+        tick: int,
+        outcomes: list[tuple[slice, Outcomes | None]],
+        evidence: Evidence,
+        standing: Standing,
         result: dict[str, int],
     ) -> None:
         """Make the hour count: journal first, then the clock."""
@@ -350,8 +372,16 @@ class Coordinator:
         options = {**CHILD_OPTIONS, "namespace": scenario.namespace}
         declare = self._children.declare
         declare("market", lambda: MarketActor.options(name="market", **options).remote(scenario), self._tell_market)
-        declare("dispatcher", lambda: DispatcherActor.options(name="dispatcher", **options).remote(scenario), self._tell_dispatcher)
-        declare("attention", lambda: AttentionActor.options(name="attention", **options).remote(scenario, self._heads()), _nothing)
+        declare(
+            "dispatcher",
+            lambda: DispatcherActor.options(name="dispatcher", **options).remote(scenario),
+            self._tell_dispatcher,
+        )
+        declare(
+            "attention",
+            lambda: AttentionActor.options(name="attention", **options).remote(scenario, self._heads()),
+            _nothing,
+        )
         declare("feedback", lambda: FeedbackActor.options(name="feedback", **options).remote(scenario), _nothing)
         for platform in self._slices:
             declare(f"agent/{platform}", self._agent_maker(platform, options), self._agent_teller(platform))
@@ -363,6 +393,7 @@ class Coordinator:
         async def tell(agent: Any) -> None:
             if self._brain.campaigns:
                 await self._call(agent, "take", self._shard(platform), self._memories.get(platform))
+
         return tell
 
     async def _tell_market(self, market: Any) -> None:
@@ -391,7 +422,7 @@ class Coordinator:
     def _heads(self) -> dict[str, Any]:
         """Every model's newest head, for a service that is made again."""
         kept = self._journal.models()
-        heads = {name: kept[name] for name in ("creative_scoring", "expert_routing") if name in kept}
+        heads: dict[str, Any] = {name: kept[name] for name in ("creative_scoring", "expert_routing") if name in kept}
         if "usual" in kept:
             version, usual = kept["usual"]
             heads["health_monitoring"] = (version, Usual(usual["mean"], usual["square"]).head())
@@ -417,7 +448,7 @@ class Coordinator:
             self._brain.resume(kept["state/brain"][1])
         for platform in self._slices:
             if f"state/{platform}" in kept:
-                arrays = kept[f"state/{platform}"][1]
+                arrays: dict[str, Any] = {**kept[f"state/{platform}"][1]}
                 self._memories[platform] = Memory(**{**arrays, "tick": int(arrays["tick"])})
 
     def _admit(self, new: list[Campaign]) -> None:
@@ -460,7 +491,14 @@ def _pauses(standing: Standing) -> Proposals:
 def _outcome_rows(part: Outcomes, first: int) -> list[tuple[float, ...]]:
     campaign, channel = np.nonzero(part.spend + part.clicks + part.conversions)
     at = (campaign, channel)
-    columns = (np.full(len(campaign), part.tick), campaign, channel + first, part.spend[at], part.clicks[at], part.conversions[at])
+    columns = (
+        np.full(len(campaign), part.tick),
+        campaign,
+        channel + first,
+        part.spend[at],
+        part.clicks[at],
+        part.conversions[at],
+    )
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 

@@ -14,8 +14,8 @@ from swarm.actors.calls import Caller
 from swarm.actors.scenario import Scenario
 from swarm.agent import InForce
 from swarm.effects.door import Door
-from swarm.effects.ledger import OverDelivery, exposure_today
 from swarm.effects.lease import Lease
+from swarm.effects.ledger import OverDelivery, exposure_today
 from swarm.effects.limits import NO_CAP
 from swarm.effects.proposals import Proposals
 from swarm.observe.logging import bind_tick, configure_logging
@@ -96,8 +96,10 @@ class Dispatcher:
         limits = portfolio.limits(self._campaigns, self._scenario.channels, self._calendar, tick)
         exposure = exposure_today(ledger, OverDelivery.of(self._scenario.channels)).sum(axis=1)
         now = InForce(ledger.budget, ledger.bid, ledger.weight, ledger.status, ledger.highest)
-        room = np.minimum(_room(limits.monthly, ledger.month, limits.month_left),
-                          _room(limits.lifetime, ledger.lifetime, limits.life_left))
+        room = np.minimum(
+            _room(limits.monthly, ledger.month, limits.month_left),
+            _room(limits.lifetime, ledger.lifetime, limits.life_left),
+        )
         return Standing(now, room, float((exposure / limits.daily_exposure).max(initial=0.0)))
 
     async def write(self, asked: Proposals, lease: Lease, tick: int) -> dict[str, int]:
@@ -110,8 +112,12 @@ class Dispatcher:
         if len(admitted.effects):
             await self._call(self._market, "apply", admitted.effects, tick)
             wrong = self._door.close(admitted, await self._call(self._market, "read_back", admitted.effects))
-        result = {"applied": len(admitted.effects) - wrong, "unverified": wrong, "unchanged": admitted.unchanged,
-                  **admitted.refused}
+        result = {
+            "applied": len(admitted.effects) - wrong,
+            "unverified": wrong,
+            "unchanged": admitted.unchanged,
+            **admitted.refused,
+        }
         self._log.info("written", **result)
         return result
 

@@ -55,7 +55,9 @@ class FeedbackLoop:
         kept = self._journal.models()
         self._versions = {name: version for name, (version, _) in kept.items()}
         usual = kept.get("usual")
-        self._usual = Usual.start() if usual is None else Usual(usual[1]["mean"], usual[1]["square"], int(usual[1]["hours"]))
+        self._usual = (
+            Usual.start() if usual is None else Usual(usual[1]["mean"], usual[1]["square"], int(usual[1]["hours"]))
+        )
 
     def __repr__(self) -> str:
         return f"FeedbackLoop({self._name})"
@@ -78,7 +80,10 @@ class FeedbackLoop:
         flat = planning.rates_without_creatives(portfolio, item)
         creative = learning.creative_head(lesson.creative_features, item, portfolio, flat)
         router = learning.router_head(
-            lesson.routing_features, lesson.shares, item.conversions.sum(axis=(1, 2)), portfolio.allowed,
+            lesson.routing_features,
+            lesson.shares,
+            item.conversions.sum(axis=(1, 2)),
+            portfolio.allowed,
             temperature=hyper["routing_temperature"],
         )
         for name, head in (("creative_scoring", creative), ("expert_routing", router)):

@@ -15,9 +15,22 @@ from swarm.actors.coordinator import CoordinatorActor
 from swarm.actors.scenario import Scenario
 from swarm.errors import Gone, Unavailable
 
-CHILDREN = ("agent/google_ads", "agent/meta", "agent/tiktok", "agent/linkedin", "attention", "feedback", "dispatcher", "market")
+CHILDREN = (
+    "agent/google_ads",
+    "agent/meta",
+    "agent/tiktok",
+    "agent/linkedin",
+    "attention",
+    "feedback",
+    "dispatcher",
+    "market",
+)
 COORDINATOR: dict[str, Any] = {
-    "name": "coordinator", "num_cpus": 0, "lifetime": "detached", "max_restarts": -1, "max_task_retries": 0,
+    "name": "coordinator",
+    "num_cpus": 0,
+    "lifetime": "detached",
+    "max_restarts": -1,
+    "max_task_retries": 0,
     "get_if_exists": True,
 }
 _READY_S = 90.0
@@ -44,7 +57,9 @@ def connect(address: str | None, *, start: bool) -> str:
         context = ray.init(address=address or "auto", **options)
     except ConnectionError as error:
         if address not in (None, "local") or not start:
-            raise Gone(f"no Ray cluster answers at {address or 'this machine'}: `ray start --head` starts one") from error
+            raise Gone(
+                f"no Ray cluster answers at {address or 'this machine'}: `ray start --head` starts one"
+            ) from error
         context = ray.init(address="local", include_dashboard=True, dashboard_host="127.0.0.1", **options)
         _started_here.append(True)
     return f"http://{context.dashboard_url}" if context.dashboard_url else ""

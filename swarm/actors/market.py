@@ -14,6 +14,7 @@ from policies.frames import Floats, Ints, Report
 from swarm.actors.scenario import Scenario
 from swarm.effects.door import effects_of
 from swarm.observe.logging import configure_logging
+from swarm.platforms.market import Market as EmbeddedMarket
 from swarm.platforms.protocol import Effects, Spending
 from swarm.spec.campaign import Campaign
 
@@ -33,6 +34,7 @@ class Market:
         self._log = configure_logging(scenario.config.name, "market", scenario.folder)
         self._scenario = scenario
         self._campaigns: list[Campaign] = []
+        self._market: EmbeddedMarket
         self._path = scenario.folder / "market.jsonl"
         for line in self._lines():
             self._replay(line)
@@ -64,8 +66,8 @@ class Market:
     async def apply(self, effects: Effects, tick: int) -> None:
         """Set absolute values at the beginning of market hour ``tick``."""
         self._catch_up(tick)
-        columns = [effects.intent, effects.campaign, effects.channel, effects.field, effects.creative, effects.value]
-        self._write({"tick": tick, "effects": [column.tolist() for column in columns]})
+        columns = (effects.intent, effects.campaign, effects.channel, effects.field, effects.creative, effects.value)
+        self._write({"tick": tick, "effects": [np.asarray(column).tolist() for column in columns]})
         self._market.settings.apply(effects)
 
     async def read_back(self, effects: Effects) -> Ints:
@@ -96,9 +98,10 @@ class Market:
             self._market.advance()
 
     def _admit(self, new: list[Campaign], tick: int) -> None:
+        running = bool(self._campaigns)
         self._campaigns += new
-        market = self._scenario.market(self._campaigns)
-        if len(self._campaigns) > len(new):
+        market: EmbeddedMarket = self._scenario.market(self._campaigns)
+        if running:
             self._catch_up(tick)
             market.take_over(self._market)
         self._market = market

@@ -44,7 +44,11 @@ class Reporter:
             setattr(self, name, wide)
 
     def hour(
-        self, brain: Brain, evidence: Evidence, standing: Standing, result: Mapping[str, int],
+        self,
+        brain: Brain,
+        evidence: Evidence,
+        standing: Standing,
+        result: Mapping[str, int],
         outcomes: Sequence[tuple[slice, Outcomes | None]],
     ) -> None:
         """One hour more; ``outcomes`` as each agent's columns and what they brought."""
@@ -64,10 +68,16 @@ class Reporter:
         today = self._today if len(self._today) == len(self._campaigns) else np.zeros(len(self._campaigns))
         return [
             {
-                "name": c.name, "currency": c.currency, "goal": c.goal, "budget": c.daily_budget_micros / MICROS,
-                "spend": float(self._spend[r].sum()), "clicks": float(self._clicks[r].sum()),
-                "conversions": float(self._conversions[r].sum()), "today_share": float(today[r]),
-                "by_channel": self._spend[r].tolist(), "paused": c.name in brain.paused,
+                "name": c.name,
+                "currency": c.currency,
+                "goal": c.goal,
+                "budget": c.daily_budget_micros / MICROS,
+                "spend": float(self._spend[r].sum()),
+                "clicks": float(self._clicks[r].sum()),
+                "conversions": float(self._conversions[r].sum()),
+                "today_share": float(today[r]),
+                "by_channel": self._spend[r].tolist(),
+                "paused": c.name in brain.paused,
             }
             for r, c in enumerate(self._campaigns)
         ]
@@ -103,10 +113,18 @@ class Reporter:
         currencies = np.array([c.currency for c in self._campaigns])
         for currency in np.unique(currencies):
             rows = currencies == currency
-            gauge("swarm_cap_total", sum(c.caps_micros["daily_exposure"] for c, r in zip(self._campaigns, rows, strict=True) if r) / MICROS,
-                  currency=str(currency))
+            gauge(
+                "swarm_cap_total",
+                sum(c.caps_micros["daily_exposure"] for c, r in zip(self._campaigns, rows, strict=True) if r) / MICROS,
+                currency=str(currency),
+            )
             for column, channel in enumerate(self._channels):
-                gauge("swarm_spend_total", float(self._spend[rows, column].sum()), platform=channel.platform, currency=str(currency))
+                gauge(
+                    "swarm_spend_total",
+                    float(self._spend[rows, column].sum()),
+                    platform=channel.platform,
+                    currency=str(currency),
+                )
         for column, channel in enumerate(self._channels):
             gauge("swarm_value", float(self._conversions[:, column].sum()), platform=channel.platform)
         for name, count in result.items():

@@ -30,6 +30,8 @@ class Scenario:
     days: int
     world: World | None = None
     """A world fitted to a log; None draws one from the seed."""
+    anchor: str | None = None
+    """Time zone whose first midnight is hour 0, for campaigns that are not all known yet; None takes the earliest."""
     daily: Ints | None = None
     """[R, days] micros a day, where a log gives them; None takes the campaigns' budgets."""
 
@@ -40,7 +42,7 @@ class Scenario:
 
     def calendar(self, campaigns: Sequence[Campaign]) -> Calendar:
         """Local time of ``campaigns``."""
-        return Calendar(self.first, [campaign.time_zone for campaign in campaigns])
+        return Calendar(self.first, [campaign.time_zone for campaign in campaigns], anchor=self.anchor)
 
     def budgets(self, campaigns: Sequence[Campaign]) -> Ints:
         """[R, days] micros that each campaign may spend on each local day."""

@@ -34,9 +34,7 @@ class MicroBatcher:
     one event loop.
     """
 
-    def __init__(
-        self, engine: Engine, *, max_batch: int = 32, wait_s: float = 0.002, max_waiting: int = 1024
-    ) -> None:
+    def __init__(self, engine: Engine, *, max_batch: int = 32, wait_s: float = 0.002, max_waiting: int = 1024) -> None:
         """Set the limits.
 
         Args:

@@ -59,9 +59,7 @@ class UseCase:
 
 
 USE_CASES: Mapping[str, UseCase] = {
-    "creative_scoring": UseCase(
-        "policies.models.creative:CreativeScorer", {"key": ("B", 4, 256), "mask": ("B", 4)}
-    ),
+    "creative_scoring": UseCase("policies.models.creative:CreativeScorer", {"key": ("B", 4, 256), "mask": ("B", 4)}),
     "expert_routing": UseCase(
         "policies.models.router:ExpertRouter",
         {"query": ("B", 1, 256), "key": ("B", "E", 256), "mask": ("B", "E")},

@@ -17,6 +17,8 @@ _PATH = click.Path(path_type=Path)
 _ADDRESS = click.option("--address", help="Address of the Ray cluster; by default the one that runs on this machine.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 _NAME = click.option("--name", default="swarm", show_default=True, help="Name of the swarm.")
+EARLIEST_ZONE = "Pacific/Kiritimati"
+"""Where every date begins first: hour 0 of a swarm that campaigns join later."""
 FOR_EVER_H = 24 * 365
 """Market hours that a swarm runs for unless it is taken down."""
 
@@ -39,12 +41,22 @@ def up(file: Path | None, tick_seconds: float | None, address: str | None, as_js
     config = read_config(file)
     dashboard = connect(address, start=True)
     folder = (Path(config.store.folder) / config.name).resolve()
-    scenario = Scenario(config, folder, FOUR, config.run.start, FOR_EVER_H // 24)
+    scenario = Scenario(config, folder, FOUR, config.run.start, FOR_EVER_H // 24, anchor=EARLIEST_ZONE)
     coordinator = launch(scenario)
     period_s = config.run.tick_seconds if tick_seconds is None else tick_seconds
     ask(coordinator, "start", FOR_EVER_H, period_s)
-    state = {"name": config.name, "ready": True, "dashboard": dashboard, "folder": str(folder), "tick_seconds": period_s}
-    say(state, as_json=as_json, text=f"swarm {config.name} is up; dashboard {dashboard or 'off'}; journal and logs in {folder}")
+    state = {
+        "name": config.name,
+        "ready": True,
+        "dashboard": dashboard,
+        "folder": str(folder),
+        "tick_seconds": period_s,
+    }
+    say(
+        state,
+        as_json=as_json,
+        text=f"swarm {config.name} is up; dashboard {dashboard or 'off'}; journal and logs in {folder}",
+    )
     if owns_cluster():
         _stay(coordinator)
 
@@ -185,7 +197,11 @@ def down(keep_delivering: bool, name: str, address: str | None, as_json: bool) -
 
     writes = ask(_find(name, address), "stop", pause=not keep_delivering)
     ended = end(name)
-    say({"ended": ended, "writes": writes}, as_json=as_json, text=f"{len(ended)} actors ended; writes: {writes or 'none'}")
+    say(
+        {"ended": ended, "writes": writes},
+        as_json=as_json,
+        text=f"{len(ended)} actors ended; writes: {writes or 'none'}",
+    )
 
 
 def _find(name: str, address: str | None) -> Any:

@@ -25,14 +25,27 @@ def results(found: Mapping[str, Any]) -> RenderableType:
         best = max(row["hindsight_value"], 1e-12)
         rivals = [f"{row['baselines'][name] / best:.0%}" for name in found["baselines"]]
         table.add_row(
-            row["name"], row["goal"], f"{row['spend']:,.0f} {row['currency']}", f"{row['spend'] / max(row['budget'], 1e-12):.0%}",
-            f"{row['value']:,.0f}", f"{row['hindsight_ratio']:.0%}", *rivals,
+            row["name"],
+            row["goal"],
+            f"{row['spend']:,.0f} {row['currency']}",
+            f"{row['spend'] / max(row['budget'], 1e-12):.0%}",
+            f"{row['value']:,.0f}",
+            f"{row['hindsight_ratio']:.0%}",
+            *rivals,
         )
     best = max(found["hindsight_value"], 1e-12)
     totals = [f"{value / best:.0%}" for value in found["baselines"].values()]
     table.add_section()
-    table.add_row("all", "conversions", f"{found['spend']:,.0f} USD", "", f"{found['value']:,.0f}",
-                  f"{found['hindsight_ratio']:.1%}", *totals, style="bold")
+    table.add_row(
+        "all",
+        "conversions",
+        f"{found['spend']:,.0f} USD",
+        "",
+        f"{found['value']:,.0f}",
+        f"{found['hindsight_ratio']:.1%}",
+        *totals,
+        style="bold",
+    )
     return Group(table, Text(_closing(found), style="dim"))
 
 
@@ -49,17 +62,24 @@ def _closing(found: Mapping[str, Any]) -> str:
     )
 
 
-def status(state: Mapping[str, Any], platforms: Sequence[str] = ("google_ads", "meta", "tiktok", "linkedin")) -> RenderableType:
+def status(
+    state: Mapping[str, Any], platforms: Sequence[str] = ("google_ads", "meta", "tiktok", "linkedin")
+) -> RenderableType:
     """Where a swarm stands."""
     table = Table(expand=True)
-    table.add_column("campaign")
+    table.add_column("campaign", no_wrap=True, min_width=24)
     for name in ("today", "spent", "clicks", "conversions", *platforms):
         table.add_column(name, justify="right")
     for row in state["campaigns"]:
         split = [f"{spent / row['spend']:.0%}" if row["spend"] else "" for spent in row["by_channel"]]
-        name = Text(row["name"], style="dim" if row["paused"] else "")
-        table.add_row(name, f"{row['today_share']:.0%}", f"{row['spend']:,.0f} {row['currency']}",
-                      f"{row['clicks']:,.0f}", f"{row['conversions']:,.0f}", *split)
+        table.add_row(
+            Text(row["name"], style="dim" if row["paused"] else ""),
+            f"{row['today_share']:.0%}",
+            f"{row['spend']:,.0f} {row['currency']}",
+            f"{row['clicks']:,.0f}",
+            f"{row['conversions']:,.0f}",
+            *split,
+        )
     return Group(_head(state), table, _foot(state))
 
 
@@ -71,7 +91,9 @@ def _head(state: Mapping[str, Any]) -> RenderableType:
         (f"   stopped: {state['error']}", "bold red") if state["error"] else "",
     )
     bar = ProgressBar(total=max(state["until"], 1), completed=state["tick"])
-    return Panel(Group(line, Text("; ".join(state["recommendations"]), style="dim"), bar), title="swarm", title_align="left")
+    return Panel(
+        Group(line, Text("; ".join(state["recommendations"]), style="dim"), bar), title="swarm", title_align="left"
+    )
 
 
 def _foot(state: Mapping[str, Any]) -> Text:
@@ -80,5 +102,6 @@ def _foot(state: Mapping[str, Any]) -> Text:
     times = state["tick_ms"]
     return Text(
         f"proposals: {proposals}\nrestarts: {restarts}   hyperparameters v{state['hyper_version']}   "
-        f"tick p50 {times['p50']:.0f} ms, p99 {times['p99']:.0f} ms", style="dim",
+        f"tick p50 {times['p50']:.0f} ms, p99 {times['p99']:.0f} ms",
+        style="dim",
     )

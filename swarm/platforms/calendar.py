@@ -40,12 +40,14 @@ class Moment:
 class Calendar:
     """Market hours since the earliest local midnight of ``first`` among ``zones``."""
 
-    def __init__(self, first: date, zones: Sequence[str]) -> None:
+    def __init__(self, first: date, zones: Sequence[str], *, anchor: str | None = None) -> None:
+        """``anchor``: the zone whose first midnight is hour 0; by default the earliest of ``zones``."""
         self.first = first
         self._names = sorted(set(zones)) or ["UTC"]
         self._zones = [ZoneInfo(name) for name in self._names]
         self._zone_of = np.array([self._names.index(z) for z in zones], dtype=np.intp)
-        self.start = min(_midnight(first, zone) for zone in self._zones)
+        earliest = self._zones if anchor is None else [ZoneInfo(anchor)]
+        self.start = min(_midnight(first, zone) for zone in earliest)
 
     def ticks(self, days: int) -> int:
         """Hours until every zone has passed the midnight after ``days`` local days."""

@@ -15,9 +15,7 @@ from swarm.spec.reading import read
 class Run(Section):
     """How long a run is and what makes it repeatable."""
 
-    tick_seconds: float = Field(
-        default=1.0, ge=0.01, le=3600, description="Wall time between two rounds of decisions"
-    )
+    tick_seconds: float = Field(default=1.0, ge=0.01, le=3600, description="Wall time between two rounds of decisions")
     start: IsoDate = Field(
         default=date(2026, 3, 2), ge=date(2000, 1, 1), le=date(2100, 1, 1), description="First day of the run"
     )
@@ -55,12 +53,8 @@ class Pacing(Section):
 class Allocation(Section):
     """How money moves between campaigns and platforms."""
 
-    window_days: int = Field(
-        default=7, ge=1, le=90, description="Days of results that an estimate looks back on"
-    )
-    max_move: float = Field(
-        default=0.5, ge=0, le=1, description="Largest share of a budget moved away in one day"
-    )
+    window_days: int = Field(default=7, ge=1, le=90, description="Days of results that an estimate looks back on")
+    max_move: float = Field(default=0.5, ge=0, le=1, description="Largest share of a budget moved away in one day")
     exploration: float = Field(
         default=0.05, ge=0, le=0.5, description="Share of the money kept for places with few results so far"
     )
@@ -73,9 +67,7 @@ class Routing(Section):
         default=0.5, ge=0.01, le=10, description="Softness of the choice; near 0 the best expert takes it all"
     )
     top_k: int = Field(default=2, ge=1, le=16, description="Experts that are asked for one decision")
-    prior_weight: float = Field(
-        default=0.5, ge=0, le=1, description="Weight of what was known before the first result"
-    )
+    prior_weight: float = Field(default=0.5, ge=0, le=1, description="Weight of what was known before the first result")
 
 
 class CreativeRotation(Section):
@@ -93,9 +85,7 @@ class Health(Section):
     """When the swarm slows down and when it stops."""
 
     stable: float = Field(default=0.8, ge=0, le=1, description="Coherence from which everything is allowed")
-    cautious: float = Field(
-        default=0.5, ge=0, le=1, description="Coherence below which only small changes are allowed"
-    )
+    cautious: float = Field(default=0.5, ge=0, le=1, description="Coherence below which only small changes are allowed")
     freeze: float = Field(default=0.3, ge=0, le=1, description="Coherence below which nothing may be raised")
     hysteresis: float = Field(
         default=0.05, ge=0, le=0.5, description="How far past a threshold coherence has to come back to count"
@@ -126,21 +116,13 @@ class Attention(Section):
 class Runtime(Section):
     """How failures are noticed and what follows."""
 
-    heartbeat_s: float = Field(
-        default=1.0, ge=0.05, le=60, description="Time between two signs of life of an actor"
-    )
-    lease_s: float = Field(
-        default=10.0, ge=0.2, le=600, description="Silence after which an actor loses its work"
-    )
-    call_deadline_s: float = Field(
-        default=30.0, ge=0.1, le=600, description="Longest wait for an answer from an actor"
-    )
+    heartbeat_s: float = Field(default=1.0, ge=0.05, le=60, description="Time between two signs of life of an actor")
+    lease_s: float = Field(default=10.0, ge=0.2, le=600, description="Silence after which an actor loses its work")
+    call_deadline_s: float = Field(default=30.0, ge=0.1, le=600, description="Longest wait for an answer from an actor")
     restart_limit: int = Field(
         default=5, ge=0, le=100, description="Restarts of an actor inside the window before it is given up"
     )
-    restart_window_s: float = Field(
-        default=60.0, ge=1, le=3600, description="The window that restarts are counted in"
-    )
+    restart_window_s: float = Field(default=60.0, ge=1, le=3600, description="The window that restarts are counted in")
 
     @model_validator(mode="after")
     def _lease_outlasts_heartbeat(self) -> Self:

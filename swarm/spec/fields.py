@@ -98,9 +98,7 @@ Money = Annotated[
 ]
 """A positive amount in the campaign's currency, as decimal text."""
 
-Ratio = Annotated[
-    Decimal, BeforeValidator(_decimal_text), WithJsonSchema({"type": "string", "pattern": _AMOUNT})
-]
+Ratio = Annotated[Decimal, BeforeValidator(_decimal_text), WithJsonSchema({"type": "string", "pattern": _AMOUNT})]
 """A share or a multiple, as decimal text; 0.10 is ten per cent."""
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=63)]

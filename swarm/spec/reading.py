@@ -60,9 +60,7 @@ def _spec_errors(model: type[BaseModel], document: Document, details: ErrorDetai
 def _placed(document: Document, problem: Problem, close: str | None = None) -> SpecError:
     loc, message, value = problem
     line = document.line(loc)
-    return SpecError(
-        message, file=document.file, line=line, field=field_path(loc), value=value, nearest=close
-    )
+    return SpecError(message, file=document.file, line=line, field=field_path(loc), value=value, nearest=close)
 
 
 def _message(details: ErrorDetails) -> str:

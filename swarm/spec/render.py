@@ -28,7 +28,5 @@ def _lines(model: BaseModel, indent: str) -> Iterator[str]:
 
 
 def _bounds(info: FieldInfo) -> str:
-    low, high = (
-        next((getattr(m, end) for m in info.metadata if hasattr(m, end)), None) for end in ("ge", "le")
-    )
+    low, high = (next((getattr(m, end) for m in info.metadata if hasattr(m, end)), None) for end in ("ge", "le"))
     return "." if low is None else f"; {low} to {high}."

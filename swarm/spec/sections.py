@@ -21,9 +21,7 @@ Objective = Annotated[
 Mode = Annotated[Literal["observe", "auto"], later("propose", "approve")]
 """Whether the runtime only watches, or acts by itself."""
 
-Strategy = Literal[
-    "MAXIMIZE_CONVERSIONS", "MAXIMIZE_CONVERSION_VALUE", "TARGET_CPA", "TARGET_ROAS", "MAXIMIZE_CLICKS"
-]
+Strategy = Literal["MAXIMIZE_CONVERSIONS", "MAXIMIZE_CONVERSION_VALUE", "TARGET_CPA", "TARGET_ROAS", "MAXIMIZE_CLICKS"]
 """What the bids of a campaign are after."""
 
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -63,9 +61,7 @@ class Caps(Section):
     """Limits that no write of the runtime may put at risk."""
 
     daily_exposure: Money = Field(description="Most that a day may cost with over-delivery")
-    daily_nominal: Money | None = Field(
-        default=None, description="Most that the budgets in force may add up to"
-    )
+    daily_nominal: Money | None = Field(default=None, description="Most that the budgets in force may add up to")
     monthly: Money | None = Field(default=None, description="Most that a calendar month may cost")
     lifetime: Money | None = Field(default=None, description="Most that the whole campaign may cost")
 
@@ -86,9 +82,7 @@ class ConversionGoal(Section):
     id: Slug
     event: Text
     value: Money | None = Field(default=None, description="Worth of one conversion")
-    window_days: int = Field(
-        default=7, ge=1, le=90, description="Days after a click that a conversion counts"
-    )
+    window_days: int = Field(default=7, ge=1, le=90, description="Days after a click that a conversion counts")
 
 
 class Audience(Section):

@@ -26,7 +26,15 @@ class Terminal:
         self.env = {**os.environ, "RAY_ADDRESS": f"127.0.0.1:{PORT}", "RAY_USAGE_STATS_ENABLED": "0"}
 
     def __call__(self, *words: str, status: int = 0) -> str:
-        done = subprocess.run([BIN / words[0], *words[1:]], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=180, check=False)
+        done = subprocess.run(
+            [BIN / words[0], *words[1:]],
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
         assert done.returncode == status, f"{words}: {done.stdout}\n{done.stderr}"
         return done.stdout if status == 0 else done.stderr
 
@@ -40,14 +48,32 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     shell = Terminal(tmp_path_factory.mktemp("cluster-way"))
     head = {**shell.env}
     head.pop("RAY_ADDRESS")
-    subprocess.run([BIN / "ray", "start", "--head", "--port", PORT, "--node-ip-address", "127.0.0.1", "--num-cpus", "2",
-                    "--dashboard-port", "28265", "--disable-usage-stats"], env=head, check=True, capture_output=True, timeout=120)
+    subprocess.run(
+        [
+            BIN / "ray",
+            "start",
+            "--head",
+            "--port",
+            PORT,
+            "--node-ip-address",
+            "127.0.0.1",
+            "--num-cpus",
+            "2",
+            "--dashboard-port",
+            "28265",
+            "--disable-usage-stats",
+        ],
+        env=head,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
     yield shell
     subprocess.run([BIN / "ray", "stop", "--force"], check=True, capture_output=True, timeout=60)
 
 
 def test_a_swarm_from_up_to_down(terminal: Terminal) -> None:
-    """up twice, submit twice, status, watch, hold, release, pause, resume, down; each answers in JSON."""
+    """Up twice, submit twice, status, watch, hold, release, pause, resume, down; each answers in JSON."""
     assert "no swarm called" in terminal("swarm", "status", status=3)
     assert terminal.json("swarm", "up", "--tick-seconds", "0.2")["ready"]
     assert terminal.json("swarm", "up", "--tick-seconds", "0.2")["ready"]

@@ -27,9 +27,7 @@ def good(tmp_path: Path) -> Path:
 def bad(tmp_path: Path) -> Path:
     """A campaign file with two mistakes."""
     path = tmp_path / "bad.yaml"
-    path.write_text(
-        EXAMPLE.replace("currency: USD", "currency: USX").replace("mode: observe", "mode: approve")
-    )
+    path.write_text(EXAMPLE.replace("currency: USD", "currency: USX").replace("mode: observe", "mode: approve"))
     return path
 
 

@@ -32,7 +32,9 @@ def examples() -> list[Campaign]:
 
 
 @pytest.fixture
-def scenarios(cluster: None, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[str, int], Scenario]]:
+def scenarios(
+    cluster: None, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[[str, int], Scenario]]:
     """Makes scenarios of a name and some days; their actors end with the test."""
     made: list[str] = []
 

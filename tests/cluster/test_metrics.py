@@ -25,7 +25,9 @@ def exported() -> str:
         return str(answer.read(), "utf-8")
 
 
-def test_metrics_and_logs_of_a_running_swarm(examples: list[Campaign], scenarios: Callable[[str, int], Scenario]) -> None:
+def test_metrics_and_logs_of_a_running_swarm(
+    examples: list[Campaign], scenarios: Callable[[str, int], Scenario]
+) -> None:
     """Every documented series of a running swarm stands at the end point, and every actor writes JSON lines."""
     scenario = scenarios("metrics", 3)
     coordinator = launch(scenario)

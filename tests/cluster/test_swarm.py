@@ -34,7 +34,10 @@ def silent(_: dict[str, Any]) -> None:
 
 def writes(scenario: Scenario) -> list[tuple[Any, ...]]:
     """Tick, campaign, channel, field, creative and new value of every intent."""
-    return [(row[0], row[1], row[2], row[3], row[4], row[6]) for row in Journal(scenario.folder / "journal.sqlite").intents()]
+    return [
+        (row[0], row[1], row[2], row[3], row[4], row[6])
+        for row in Journal(scenario.folder / "journal.sqlite").intents()
+    ]
 
 
 def follow(coordinator: Any, until: int) -> dict[str, Any]:
@@ -53,7 +56,9 @@ def child(scenario: Scenario, name: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(cluster: None, examples: list[Campaign], tmp_path_factory: pytest.TempPathFactory) -> tuple[Scenario, dict[str, Any]]:
+def undisturbed(
+    cluster: None, examples: list[Campaign], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Scenario, dict[str, Any]]:
     """Three days that nothing disturbed."""
     from swarm.platforms.channels import FOUR
     from swarm.spec.config import SwarmConfig
@@ -73,7 +78,9 @@ def test_a_run_spends_within_caps_and_beats_equal_split(undisturbed: tuple[Scena
     assert sum(found["mode_seconds"].values()) == 3600 * found["ticks"]
 
 
-def test_the_same_seed_writes_the_same_journal(undisturbed: tuple[Scenario, dict[str, Any]], examples: list[Campaign], scenarios: Make) -> None:
+def test_the_same_seed_writes_the_same_journal(
+    undisturbed: tuple[Scenario, dict[str, Any]], examples: list[Campaign], scenarios: Make
+) -> None:
     """Two runs of one seed ask for the same values in the same hours."""
     again = scenarios("again", 3)
     simulate(again, examples, silent)
@@ -102,10 +109,17 @@ class ConstantAttention:
         return None
 
 
-def test_attention_changes_decisions(undisturbed: tuple[Scenario, dict[str, Any]], examples: list[Campaign], scenarios: Make) -> None:
+def test_attention_changes_decisions(
+    undisturbed: tuple[Scenario, dict[str, Any]], examples: list[Campaign], scenarios: Make
+) -> None:
     """With constant answers in place of the attention service's, the journal is another one."""
     scenario = scenarios("constant", 3)
-    options: dict[str, Any] = {"name": "attention", "namespace": scenario.namespace, "lifetime": "detached", "num_cpus": 0}
+    options: dict[str, Any] = {
+        "name": "attention",
+        "namespace": scenario.namespace,
+        "lifetime": "detached",
+        "num_cpus": 0,
+    }
     impostor = ray.remote(ConstantAttention).options(**options).remote()
     ray.get(impostor.ping.remote(), timeout=60)
     simulate(scenario, examples, silent)
@@ -116,7 +130,7 @@ def test_attention_changes_decisions(undisturbed: tuple[Scenario, dict[str, Any]
 def test_a_killed_child_is_back_and_nothing_is_lost(
     victim: str, undisturbed: tuple[Scenario, dict[str, Any]], examples: list[Campaign], scenarios: Make
 ) -> None:
-    """kill -9 in mid-run: the child is made again, the run goes on, and every write is as without the kill."""
+    """Kill -9 in mid-run: the child is made again, the run goes on, and every write is as without the kill."""
     scenario = scenarios("killed", 3)
     coordinator = launch(scenario)
     ask(coordinator, "submit", examples)
@@ -204,7 +218,7 @@ def test_freeze_and_the_kill_switch_stop_all_but_pauses(examples: list[Campaign]
 
 
 def test_people_can_submit_twice_pause_and_stop(examples: list[Campaign], scenarios: Make) -> None:
-    """Submitting again is harmless, another spec of a known name is refused, pausing and stopping reach the platform."""
+    """Submitting again is harmless, a name that is taken is refused, pausing and stopping reach the platform."""
     scenario = scenarios("people", 2)
     coordinator = launch(scenario)
     assert set(ask(coordinator, "submit", examples[:2]).values()) == {"submitted"}

@@ -48,6 +48,9 @@ def lease(mode: Mode = Mode.STABLE, *, coherence: float = 1.0, epoch: int = 1, e
     return Lease(epoch, mode, coherence, 1, expires)
 
 
+ALWAYS = lease()
+
+
 def proposals(rows: Sequence[Row]) -> Proposals:
     """A batch of ``rows``."""
     table = np.array(rows, dtype=np.int64).reshape(-1, 5).T
@@ -84,14 +87,12 @@ def door(folder: Path, rows: int = 1) -> Door:
     return Door(folder, Journal(folder / "journal.sqlite"), FOUR, rows, CREATIVES)
 
 
-def ask(door: Door, *rows: Row, limits: Limits, lease: Lease = lease(), tick: int = 0) -> Admission:  # noqa: B008 - frozen
+def ask(door: Door, *rows: Row, limits: Limits, lease: Lease = ALWAYS, tick: int = 0) -> Admission:
     """The first half of a write."""
     return door.open(proposals(rows), limits, lease, tick)
 
 
-def write(
-    door: Door, *rows: Row, limits: Limits | None = None, lease: Lease = lease(), tick: int = 0
-) -> dict[str, int]:
+def write(door: Door, *rows: Row, limits: Limits | None = None, lease: Lease = ALWAYS, tick: int = 0) -> dict[str, int]:
     """Both halves of a write on a platform that does as it is told; returns refusals by guard."""
     admission = ask(door, *rows, limits=limits or _all(door), lease=lease, tick=tick)
     assert door.close(admission, admission.effects.value) == 0

@@ -116,7 +116,7 @@ class Exposure(RuleBasedStateMachine):
     def judged(self, admission: Admission) -> None:
         """After a batch, campaigns with something raised are within all their caps."""
         rows = self.door._journal.intents()
-        raised = {row[1] for row in rows if row[0] == self.tick and row[3] == Field.BUDGET and row[6] > row[5]}
+        raised = {row[1] for row in rows if row[0] == self.tick and row[3] == Field.BUDGET and (row[-1] or 0) > row[5]}
         touched = set(admission.effects.campaign.tolist())
         for campaign in raised & touched:
             for name, exposure in self.exposures(campaign, rows).items():

@@ -16,6 +16,7 @@ from swarm.effects.lease import Lease, Mode
 from swarm.effects.limits import NO_CAP
 from swarm.platforms.protocol import Spending
 from tests.effects.doors import (
+    ALWAYS,
     UNIT,
     Row,
     ask,
@@ -40,7 +41,7 @@ class Scene:
     batch: Sequence[Row]
     before: Sequence[Row] = ()
     limits: Mapping[str, Any] = field(default_factory=dict)
-    lease: Lease = lease()
+    lease: Lease = ALWAYS
     also: Callable[[Door, Path], None] = lambda door, folder: None
 
 

@@ -41,9 +41,7 @@ def test_equals_torch_multihead_attention_with_copied_weights() -> None:
     """Outputs and weights agree with ``nn.MultiheadAttention`` of other key and value widths."""
     layer = replace(CONFIG, qk_norm=False).build().double()
     query, key, value, mask = _inputs()
-    oracle = torch.nn.MultiheadAttention(
-        8, 2, bias=False, kdim=6, vdim=5, batch_first=True, dtype=torch.float64
-    )
+    oracle = torch.nn.MultiheadAttention(8, 2, bias=False, kdim=6, vdim=5, batch_first=True, dtype=torch.float64)
     ours = (layer.query_weight, layer.key_weight, layer.value_weight, layer.output_weight)
     theirs = (oracle.q_proj_weight, oracle.k_proj_weight, oracle.v_proj_weight, oracle.out_proj.weight)
     with torch.no_grad():

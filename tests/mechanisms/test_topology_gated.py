@@ -98,9 +98,10 @@ def test_tiny_portfolios_are_finite(rows: int) -> None:
 def test_equal_campaigns_are_finite() -> None:
     """Campaigns without data share one state; their distance 0 has a floor."""
     zero = torch.zeros(1, 9, 5)
-    assert {
-        name: x for name, x in _signals(zero, zero, torch.ones(1, 9, 3)).items() if name != "surprise"
-    } == {"structure": 0.0, "change": 0.0}
+    assert {name: x for name, x in _signals(zero, zero, torch.ones(1, 9, 3)).items() if name != "surprise"} == {
+        "structure": 0.0,
+        "change": 0.0,
+    }
 
 
 def test_structure_sees_crowding_and_scattering() -> None:

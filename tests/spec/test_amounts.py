@@ -43,18 +43,14 @@ def test_text_to_micros(text: str, currency: str, micros: int) -> None:
     assert micros == to_micros(text, currency)
 
 
-@pytest.mark.parametrize(
-    ("text", "currency"), [("1.005", "USD"), ("1.000", "USD"), ("1.0", "JPY"), ("1.2345", "KWD")]
-)
+@pytest.mark.parametrize(("text", "currency"), [("1.005", "USD"), ("1.000", "USD"), ("1.0", "JPY"), ("1.2345", "KWD")])
 def test_too_precise(text: str, currency: str) -> None:
     """More decimals than the currency has are refused, zeros included."""
     with pytest.raises(ValueError, match=rf"'{text}' is too precise: {currency} has [023] decimals"):
         to_micros(text, currency)
 
 
-@pytest.mark.parametrize(
-    "text", ["", ".5", "5.", "1e3", "1,000", "+1", " 1", "1\n", "NaN", "1_0", "٣", "9" * 13]
-)
+@pytest.mark.parametrize("text", ["", ".5", "5.", "1e3", "1,000", "+1", " 1", "1\n", "NaN", "1_0", "٣", "9" * 13])
 def test_not_plain(text: str) -> None:
     """Only plain digits with a point are amounts."""
     with pytest.raises(ValueError, match="not a plain decimal"):
@@ -67,9 +63,7 @@ def test_unknown_currency() -> None:
         format_micros(1, "XXX")
 
 
-@pytest.mark.parametrize(
-    ("currency", "text"), [("USD", "1.50"), ("JPY", "1.5"), ("KWD", "1.500"), ("CLP", "1.5")]
-)
+@pytest.mark.parametrize(("currency", "text"), [("USD", "1.50"), ("JPY", "1.5"), ("KWD", "1.500"), ("CLP", "1.5")])
 def test_own_decimals(currency: str, text: str) -> None:
     """A currency's own decimals are always written, more only where needed."""
     assert text == format_micros(1_500_000, currency)

@@ -36,9 +36,7 @@ def test_money(campaign: Campaign) -> None:
 
 def test_unset_caps_are_absent(edited: Edited) -> None:
     """Only the caps that were given are there to be tested against."""
-    path = edited(
-        ('  daily_nominal: "400.00"', "  #"), ('  monthly: "14000.00"', "  #"), ("lifetime:", "lifetime: #")
-    )
+    path = edited(('  daily_nominal: "400.00"', "  #"), ('  monthly: "14000.00"', "  #"), ("lifetime:", "lifetime: #"))
     assert {"daily_exposure": 520_000_000} == load_campaigns([path])[0].caps_micros
 
 
@@ -72,9 +70,7 @@ def test_goal(edited: Edited, strategy: str, goal: str) -> None:
 
 def test_target_roas(edited: Edited) -> None:
     """The return asked for comes as a number."""
-    path = edited(
-        ('strategy: TARGET_CPA\n  target_cpa: "25.00"', "strategy: TARGET_ROAS\n  target_roas: 3.5")
-    )
+    path = edited(('strategy: TARGET_CPA\n  target_cpa: "25.00"', "strategy: TARGET_ROAS\n  target_roas: 3.5"))
     assert 3.5 == load_campaigns([path])[0].target_roas
 
 

@@ -30,11 +30,7 @@ def outcome(model: type[BaseModel], text: str | bytes) -> None:
         assert str(wrong).encode().decode().startswith("f.yaml")
 
 
-@given(
-    st.one_of(
-        st.text(max_size=200), st.binary(max_size=200), st.text("{}[]:-?!&*|>%@`'\"#,\n \\Uxe1", max_size=60)
-    )
-)
+@given(st.one_of(st.text(max_size=200), st.binary(max_size=200), st.text("{}[]:-?!&*|>%@`'\"#,\n \\Uxe1", max_size=60)))
 @settings(max_examples=400, deadline=None)
 def test_any_text(text: str | bytes) -> None:
     """No text gets past the reader with anything but its own errors."""

@@ -17,9 +17,7 @@ def complaint(text: str | bytes) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "scalar", ["NO", "on", "12:30", "2026-03-01", "0o17", "1e3", "1_000", ".inf", "200.00"]
-)
+@pytest.mark.parametrize("scalar", ["NO", "on", "12:30", "2026-03-01", "0o17", "1e3", "1_000", ".inf", "200.00"])
 def test_scalars_stay_text(scalar: str) -> None:
     """What YAML 1.1 would turn into something else is read as written."""
     assert {"key": scalar} == parse_yaml(f"key: {scalar}", "f.yaml").tree
