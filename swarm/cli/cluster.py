@@ -101,7 +101,7 @@ def status(name: str, address: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(state))
     else:
-        Console().print(views.status(state))
+        views.console().print(views.status(state))
 
 
 @click.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ def run(
     if str(out) == "-":
         click.echo(json.dumps(found))
     else:
-        Console(file=sys.stdout, width=None if sys.stdout.isatty() else 140).print(views.results(found))
+        views.console().print(views.results(found))
 
 
 def _configured(config: SwarmConfig, days: int | None, seed: int | None) -> SwarmConfig:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 MODE_STYLE = {"STABLE": "green", "CAUTIOUS": "yellow", "FREEZE": "red"}
-UNIT = {"clicks": "clicks", "conversions": "conversions", "value": "value"}
+_PIPE_WIDTH = 160
+
+
+def console() -> Console:
+    """Standard output; wide enough for a table where it is not a terminal."""
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def results(found: Mapping[str, Any]) -> RenderableType:
