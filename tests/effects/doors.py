@@ -101,7 +101,7 @@ def write(door: Door, *rows: Row, limits: Limits | None = None, lease: Lease = A
 
 def values(effects: Effects) -> list[int]:
     """What would be written, in order."""
-    return effects.value.tolist()
+    return [int(value) for value in effects.value]
 
 
 def midnight(tick: int, rows: int = 1) -> Moment:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -150,8 +151,10 @@ class Exposure(RuleBasedStateMachine):
         before = self.read(admission.effects)
         self.apply(admission.effects)
         if deaf < len(before) and before[deaf] < admission.effects.value[deaf]:
-            self.apply(Effects(*(getattr(admission.effects, name)[deaf : deaf + 1] for name in (
-                "intent", "campaign", "channel", "field", "creative")), before[deaf : deaf + 1]))  # fmt: skip
+            heard = replace(
+                admission.effects, value=np.where(np.arange(len(before)) == deaf, before, self.read(admission.effects))
+            )
+            self.apply(heard)
         self.door.close(admission, self.read(admission.effects))
         self.judged(admission)
 

@@ -1,0 +1,109 @@
+"""What the journal keeps, what it refuses to open, and that it is quick enough."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from swarm.store.journal import SCHEMA_VERSION, Journal, pack, unpack
+
+ROW = (0, 0, 0, 0, -1, 0, 5, "test", 1.5, 0.5, 1, "STABLE", "", "intended")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the journal lies."""
+    return tmp_path / "run" / "journal.sqlite"
+
+
+def test_every_commit_reaches_the_disk(path: Path) -> None:
+    """Write-ahead logging with full synchronisation: power may fail after a method has returned."""
+    db = Journal(path)._db
+    assert ("wal", 2) == (
+        db.execute("PRAGMA journal_mode").fetchone()[0],
+        db.execute("PRAGMA synchronous").fetchone()[0],
+    )
+
+
+def test_a_newer_schema_is_refused(path: Path) -> None:
+    """An older program says what to do instead of misreading the file."""
+    Journal(path).remember("schema", str(SCHEMA_VERSION + 1))
+    with pytest.raises(
+        ValueError, match=rf"has schema {SCHEMA_VERSION + 1}, this program knows up to {SCHEMA_VERSION}"
+    ):
+        Journal(path)
+
+
+def test_a_batch_is_kept_whole_or_not_at_all(path: Path) -> None:
+    """One bad row takes its whole batch back, and the journal goes on."""
+    journal = Journal(path)
+    with pytest.raises(sqlite3.IntegrityError, match="NOT NULL"):
+        journal.intend([ROW, (None, *ROW[1:])])
+    assert [] == journal.intents()
+    assert [1] == journal.intend([ROW]).tolist()
+
+
+def test_ids_go_on_after_reopening(path: Path) -> None:
+    """An id names one write for ever."""
+    assert [1, 2] == Journal(path).intend([ROW, ROW]).tolist()
+    assert [3] == Journal(path).intend([ROW]).tolist()
+    assert [] == Journal(path).intend([]).tolist()
+
+
+def test_several_processes_may_write(path: Path) -> None:
+    """Two connections take turns; each sees what the other has committed."""
+    one, other = Journal(path), Journal(path)
+    one.tick(0, "2026-01-01T00:00:00", "STABLE", 1.0, {})
+    other.hyper(1, 0, {"gain": 0.5}, {"trials": 3.0})
+    one.outcomes([(0, 0, 0, 1.0, 2.0, 0.0)])
+    assert 0 == other.last_tick()
+    assert [(1, 0, {"gain": 0.5}, {"trials": 3.0})] == one.hypers()
+
+
+def test_the_latest_value_read_back_is_in_force(path: Path) -> None:
+    """Whether a write took or not, what the platform showed last counts; what is open does not."""
+    journal = Journal(path)
+    first, second, _ = journal.intend([ROW, ROW, ROW])
+    journal.settle(np.array([first, second]), np.array([5, 3]))
+    assert [(0, 0, 0, -1, 3)] == journal.in_force()
+    assert {"applied": 1, "unverified": 1, "intended": 1} == journal.counts()
+
+
+def test_budgets_since_are_those_of_the_day(path: Path) -> None:
+    """Budget writes that were read back, from a tick on, in order."""
+    journal = Journal(path)
+    ids = journal.intend([(tick, *ROW[1:]) for tick in (3, 4, 5)] + [(5, 0, 0, 1, *ROW[4:])])
+    journal.settle(ids, np.full(4, 5))
+    assert [(4, 0, 0, 0, 5), (5, 0, 0, 0, 5)] == journal.budgets_since(4)
+
+
+def test_a_campaign_is_kept_as_first_submitted(path: Path) -> None:
+    """A name that is there is left as it is."""
+    journal = Journal(path)
+    journal.submit([(0, "a", "d1", "{}", 0)])
+    journal.submit([(1, "a", "d2", "{}", 1), (1, "b", "d3", "{}", 1)])
+    assert [("a", "d1", "{}"), ("b", "d3", "{}")] == journal.campaigns()
+
+
+def test_models_come_back_without_unpickling(path: Path) -> None:
+    """The newest head of each model, bit for bit; an object array is no array."""
+    journal = Journal(path)
+    for version in (1, 2):
+        journal.model("health", version, 0, {"mean": np.array([0.1, version])})
+    version, arrays = journal.models()["health"]
+    assert (2, [0.1, 2.0]) == (version, arrays["mean"].tolist())
+    with pytest.raises(ValueError, match="allow_pickle"):
+        unpack(pack({"bad": np.array([{}], dtype=object)}))
+
+
+def test_four_thousand_writes_are_kept_in_time(path: Path) -> None:
+    """Intended and settled; the bound is generous."""
+    journal, rows = Journal(path), [ROW] * 4000
+    began = time.perf_counter()
+    journal.settle(journal.intend(rows), np.full(4000, 5))
+    assert 0.6 > time.perf_counter() - began
+    assert {"applied": 4000} == journal.counts()
