@@ -46,28 +46,22 @@ class Terminal:
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     """Ray, started by hand."""
     shell = Terminal(tmp_path_factory.mktemp("cluster-way"))
-    head = {**shell.env}
-    head.pop("RAY_ADDRESS")
-    subprocess.run(
-        [
-            BIN / "ray",
-            "start",
-            "--head",
-            "--port",
-            PORT,
-            "--node-ip-address",
-            "127.0.0.1",
-            "--num-cpus",
-            "2",
-            "--dashboard-port",
-            "28265",
-            "--disable-usage-stats",
-        ],
-        env=head,
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
+    env = {name: value for name, value in shell.env.items() if name != "RAY_ADDRESS"}
+    command: list[str | Path] = [
+        BIN / "ray",
+        "start",
+        "--head",
+        "--port",
+        PORT,
+        "--node-ip-address",
+        "127.0.0.1",
+        "--num-cpus",
+        "2",
+        "--dashboard-port",
+        "28265",
+        "--disable-usage-stats",
+    ]
+    subprocess.run(command, env=env, check=True, capture_output=True, timeout=120)
     yield shell
     subprocess.run([BIN / "ray", "stop", "--force"], check=True, capture_output=True, timeout=60)
 
