@@ -9,6 +9,7 @@ import warnings
 from typing import Any
 
 import ray
+from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 
 from swarm.actors.calls import translated
 from swarm.actors.coordinator import CoordinatorActor
@@ -53,6 +54,10 @@ def connect(address: str | None, *, start: bool) -> str:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     warnings.filterwarnings("ignore", category=FutureWarning, module="ray")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address != "local":
+        # A cluster that was started by hand asks for the token in the home directory; a driver that joins it sends
+        # the token only in token mode, which Ray turns on by itself for clusters that it starts, not for these.
+        maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
     try:
         context = ray.init(address=address or "auto", **options)
     except ConnectionError as error:
