@@ -16,8 +16,8 @@ from policies.frames import Bools, Evidence, Floats, Ints, Plan, Portfolio, Repo
 from policies.specialist import Wanted, limited, want
 from swarm.effects.lease import Lease, Mode
 from swarm.effects.proposals import Field, Proposals
+from swarm.spec.money import MICROS
 
-MICROS = 1_000_000
 _BID_DEADBAND = 0.01
 _WEIGHT_DEADBAND = 20_000
 _DITHER = 0.04

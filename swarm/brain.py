@@ -26,8 +26,8 @@ from swarm.platforms.calendar import Calendar, Moment
 from swarm.platforms.protocol import Channel
 from swarm.spec.campaign import Campaign
 from swarm.spec.config import SwarmConfig
+from swarm.spec.money import MICROS
 
-MICROS = 1_000_000
 LEASE_TICKS = 3
 """Market hours that a lease outlives its heartbeat."""
 

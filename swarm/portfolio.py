@@ -19,9 +19,9 @@ from swarm.platforms.channels import CONVERSION_LAG_H
 from swarm.platforms.protocol import Channel
 from swarm.platforms.world import Listing
 from swarm.spec.campaign import Campaign
+from swarm.spec.money import MICROS
 from swarm.spec.sections import Creative
 
-MICROS = 1_000_000
 CLICK_WORTH = 0.03
 """Conversions that a click stands for where totals mix traffic campaigns with others."""
 

@@ -22,9 +22,8 @@ from swarm.effects.limits import NO_CAP
 from swarm.platforms.hindsight import hindsight
 from swarm.rivals import RIVALS
 from swarm.spec.campaign import Campaign
+from swarm.spec.money import MICROS
 from swarm.spec.rates import in_usd
-
-MICROS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ import numpy as np
 from policies.estimation import estimate
 from policies.frames import Floats, Portfolio, Report
 from policies.planning import guess, opening_bid
-from swarm.platforms.market import MICROS, Market
+from swarm.platforms.market import Market
+from swarm.spec.money import MICROS
 
 PACER_BUDGET = 0.4
 """Of the day's money, the budget of each channel under the pacer: its worst case then fits the example caps."""

@@ -31,7 +31,7 @@ from swarm.agent import Steps
 from swarm.attention.request import Answer, Request
 from swarm.brain import Brain
 from swarm.effects.proposals import Field, Proposals
-from swarm.errors import Failed, Gone, SwarmError
+from swarm.errors import Failed, SwarmError
 from swarm.observe.logging import bind_tick, configure_logging
 from swarm.observe.metrics import Metrics
 from swarm.platforms.traffic import HOUR_OF_WEEK
@@ -511,4 +511,3 @@ async def _nothing(_: Any) -> None:
 
 
 CoordinatorActor = ray.remote(Coordinator)
-__all__ = ["Coordinator", "CoordinatorActor", "Gone"]

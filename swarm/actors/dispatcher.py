@@ -21,9 +21,8 @@ from swarm.effects.proposals import Proposals
 from swarm.observe.logging import bind_tick, configure_logging
 from swarm.platforms.protocol import Spending
 from swarm.spec.campaign import Campaign
+from swarm.spec.money import MICROS
 from swarm.store.journal import Journal
-
-MICROS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

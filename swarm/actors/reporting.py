@@ -16,10 +16,10 @@ from swarm.actors.scenario import Scenario
 from swarm.brain import Brain
 from swarm.observe.metrics import Metrics
 from swarm.spec.campaign import Campaign
+from swarm.spec.money import MICROS
 from swarm.store.journal import Journal
 
 _MODES = list(Mode)
-MICROS = 1_000_000
 
 
 class Reporter:

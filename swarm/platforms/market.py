@@ -20,10 +20,10 @@ from swarm.platforms.calendar import Calendar, Moment
 from swarm.platforms.channels import CEILING_PERIOD, CONVERSION_LAG_H
 from swarm.platforms.protocol import Effects, Spending
 from swarm.platforms.world import World, stream
+from swarm.spec.money import MICROS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-MICROS = 1_000_000
 _BUSY_DAY_SPREAD = 0.3
 
 
