@@ -95,6 +95,8 @@ class World:
     unit_value: NDArray[np.float64]
     """[R] goal units that one recorded conversion stands for."""
     shocks_per_week: float
+    price_level: NDArray[np.float64] | None = None
+    """[R, C, D] factor on the competing prices of each local day, where a log tells it."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -112,12 +114,18 @@ class World:
         noise, level, price, tracking = (
             np.concatenate(parts) for parts in zip(*self._by_seed(moment.tick), strict=True)
         )
-        rush = 1.0 + 0.1 * np.clip(traffic - 1.0, -1.0, 1.0)
         return Conditions(
             auctions=self.auctions_h * traffic * np.exp(0.15 * level + 0.08 * noise),
-            price=price * rush,
+            price=price * rush(traffic) * self._level(moment),
             tracking=tracking,
         )
+
+    def _level(self, moment: Moment) -> NDArray[np.float64] | float:
+        """[R, C] the day's factor on prices; beyond the log's days that of its first or last."""
+        if self.price_level is None:
+            return 1.0
+        day = np.clip(moment.day, 0, self.price_level.shape[2] - 1)
+        return np.asarray(self.price_level[np.arange(len(day)), :, day])
 
     def _by_seed(self, tick: int) -> list[tuple[NDArray[np.float64], ...]]:
         return [_weather(seed, tick, rows, len(self.channels), self.shocks_per_week) for seed, rows in self.seeds()]
@@ -132,6 +140,11 @@ class World:
         for listing in self.listings:
             counts[listing.seed] = counts.get(listing.seed, 0) + 1
         return list(counts.items())
+
+
+def rush(traffic: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Competing prices over their usual at ``traffic`` over the mean hour's: busy hours are dearer."""
+    return np.asarray(1.0 + 0.1 * np.clip(traffic - 1.0, -1.0, 1.0))
 
 
 def _weather(seed: int, tick: int, rows: int, channels: int, rate: float) -> tuple[NDArray[np.float64], ...]:
