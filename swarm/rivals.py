@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from policies.estimation import estimate
-from policies.frames import Floats, Portfolio, Report
+from policies.frames import Floats, Ints, Portfolio, Report
 from policies.planning import guess, opening_bid
 from swarm.platforms.market import Market
 from swarm.spec.money import MICROS
@@ -21,11 +21,12 @@ PACER_BUDGET = 0.4
 
 
 def equal_split(market: Market, portfolio: Portfolio, ticks: int) -> Market:
-    """Equal budgets on all allowed channels, the opening bid on all, equal rotation; set once."""
+    """Each day's money in equal budgets on all allowed channels, the opening bid on all, equal rotation."""
     share = 1.0 / np.maximum(portfolio.allowed.sum(axis=1, keepdims=True), 1)
     _launch(market, portfolio, share)
     market.settings.bid[:] = _micros(opening_bid(portfolio)[:, None])
-    for _ in range(ticks):
+    for tick in range(ticks):
+        _rebudget(market, portfolio, share, tick)
         market.advance()
     return market
 
@@ -62,17 +63,14 @@ def auction_pacer(market: Market, portfolio: Portfolio, ticks: int) -> Market:
                 pacer.clicks[:, channel] += report.clicks[:, channel]
                 pacer.conversions[:, channel] += report.conversions[:, channel]
                 seen[channel] = report.tick
+        _rebudget(market, portfolio, PACER_BUDGET, tick)
         _pace(market, portfolio, pacer, reports, tick)
         market.advance()
     return market
 
 
 def _pace(market: Market, portfolio: Portfolio, pacer: _Pacer, reports: Sequence[Report | None], tick: int) -> None:
-    moment = market.calendar.at(tick)
-    inside = (moment.day >= 0) & (moment.day < market.budgets.shape[1])
-    money = np.where(
-        inside, market.budgets[np.arange(len(inside)), np.clip(moment.day, 0, market.budgets.shape[1] - 1)], 0
-    )
+    moment, money = market.calendar.at(tick), _money(market, tick)
     spending = market.spending()
     left = np.maximum(money - spending.today.sum(axis=1), 0) / MICROS
     last = sum((r.cost[:, c].sum(axis=1) for c, r in enumerate(reports) if r is not None), np.zeros(len(left)))
@@ -113,6 +111,20 @@ def _value(portfolio: Portfolio, rate: Floats | None) -> Floats:
     return np.where(unit > 0, rate * unit, 1.0)
 
 
+def _money(market: Market, tick: int) -> Ints:
+    """[R] micros of each campaign's local day; 0 before the first day and after the last."""
+    day, days = market.calendar.at(tick).day, market.budgets.shape[1]
+    inside = (day >= 0) & (day < days)
+    return np.where(inside, market.budgets[np.arange(len(day)), np.clip(day, 0, days - 1)], 0)
+
+
+def _rebudget(market: Market, portfolio: Portfolio, share: Floats | float, tick: int) -> None:
+    """Budgets as shares of the day's money; they stay as they are while a campaign rests."""
+    money = _money(market, tick)[:, None]
+    budget = np.where(portfolio.allowed, money * share, 0).astype(np.int64)
+    market.settings.budget[:] = np.where(money > 0, budget, market.settings.budget)
+
+
 def _launch(market: Market, portfolio: Portfolio, share: Floats) -> None:
     first = market.budgets.max(axis=1, keepdims=True)
     market.settings.budget[:] = np.where(portfolio.allowed, first * share, 0).astype(np.int64)
@@ -121,7 +133,7 @@ def _launch(market: Market, portfolio: Portfolio, share: Floats) -> None:
     market.settings.weight[:] = _micros(weight)[:, None, :]
 
 
-def _micros(amount: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _micros(amount: Floats) -> Ints:
     return np.rint(amount * MICROS).astype(np.int64)
 
 

@@ -34,6 +34,8 @@ class Scenario:
     """Time zone whose first midnight is hour 0, for campaigns that are not all known yet; None takes the earliest."""
     daily: Ints | None = None
     """[R, days] micros a day, where a log gives them; None takes the campaigns' budgets."""
+    logged: Ints | None = None
+    """[C, days] micros that a log's own budgets gave each channel; they add up to the one row of ``daily``."""
 
     @property
     def namespace(self) -> str:
