@@ -2,7 +2,7 @@
 
 Each part runs the commands and actors that people use; none times a stand-in.
 
-    python -m benchmarks.runtime [--only ready,scale,demo] [--json FILE]
+    python -m benchmarks.runtime [--only ready,scale,demo] [--history LOG.csv] [--json FILE]
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +22,23 @@ import ray
 from rich.console import Console
 
 from benchmarks.machine import describe, paired_interval
+from swarm.account import replay
 from swarm.actors.launch import connect, end, launch
 from swarm.actors.scenario import Scenario
 from swarm.actors.session import simulate
 from swarm.platforms.channels import FOUR
+from swarm.platforms.history import held_out
+from swarm.platforms.log import AccountLog, read_log
+from swarm.results import gain
 from swarm.spec.campaign import Campaign, load_campaigns
 from swarm.spec.config import SwarmConfig
 
 REPORTING_SEEDS = tuple(range(9000, 9010))
 """Read by this report alone; nothing was ever tuned on them."""
+_BY_DAY = ("clicks", "logged_clicks", "same_bidder_clicks")
 EXAMPLES = Path("configs/campaigns")
 SCALE_HOURS = 48
+HISTORY_DAYS = 60
 
 
 def configured(seed: int, days: int, name: str = "bench") -> SwarmConfig:
@@ -80,6 +88,32 @@ def demo() -> dict[str, Any]:
             for run in runs
         ],
     }
+
+
+def history(log: AccountLog) -> dict[str, Any]:
+    """The last days of a real account on the reporting seeds; intervals over seeds and days."""
+    runs = [_replayed(log, seed) for seed in REPORTING_SEEDS]
+    fit = held_out(log)
+    days = {name: np.array([run["history"]["by_day"][name] for run in runs]) for name in _BY_DAY}
+    return {
+        "seeds": list(REPORTING_SEEDS),
+        "days": HISTORY_DAYS,
+        "fit": None if fit is None else asdict(fit),
+        "gain": gain(days["clicks"], days["logged_clicks"]),
+        "gain_over_same_bidder": gain(days["clicks"], days["same_bidder_clicks"]),
+        "hindsight_ratio": _spread(np.array([run["hindsight_ratio"] for run in runs])),
+        "spend_of_budget": _spread(
+            np.array([row["spend"] / row["budget"] for run in runs for row in run["by_campaign"]])
+        ),
+        "overspend_micros": sum(run["overspend_micros"] for run in runs),
+        "seconds": float(np.mean([run["seconds"] for run in runs])),
+    }
+
+
+def _replayed(log: AccountLog, seed: int) -> dict[str, Any]:
+    folder = Path(tempfile.mkdtemp(prefix="bench-"))
+    market, campaign = replay(log, configured(seed, HISTORY_DAYS), folder, "USD")
+    return _told(simulate(market, [campaign], _silent))
 
 
 def _told(run: dict[str, Any]) -> dict[str, Any]:
@@ -143,14 +177,17 @@ def main() -> None:
     """Measure, print, and write JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="ready,scale,demo", help="parts, by comma")
+    parser.add_argument("--history", type=Path, help="an account's log; adds the part history")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     parts: dict[str, Callable[[], Any]] = {"ready": ready, "scale": scale, "demo": demo}
+    if options.history is not None:
+        parts["history"] = partial(history, read_log(options.history))
     found: dict[str, Any] = {"machine": describe()}
     console = Console()
     console.print(found["machine"], highlight=False)
     connect("local", start=True)
-    for name in options.only.split(","):
+    for name in [name for name in parts if name == "history" or name in options.only.split(",")]:
         console.print(f"{name} ...", highlight=False)
         found[name] = parts[name]()
         console.print_json(json.dumps({key: value for key, value in found[name].items() if key != "runs"}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,26 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from swarm.cli import views
-from swarm.cli.setup import fresh_folder, read_campaigns, read_config
-from swarm.errors import NotAvailableYet
+from swarm.cli.setup import fresh_folder, read_campaigns, read_config, read_history
+from swarm.platforms.log import COLUMNS, AccountLog
 from swarm.spec.campaign import Campaign
 from swarm.spec.config import SwarmConfig
+from swarm.spec.errors import nearest
+from swarm.spec.money import MINOR_DIGITS
 
 _PATH = click.Path(path_type=Path)
+
+
+def _renamed(_context: click.Context, _option: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    """``name=column`` texts as a mapping."""
+    columns = {}
+    for pair in pairs:
+        name, is_pair, column = pair.partition("=")
+        if not is_pair or name not in COLUMNS:
+            hint = f"; did you mean {close!r}?" if (close := nearest(name, COLUMNS)) else ""
+            raise click.BadParameter(f"{pair!r} is not NAME=COLUMN with a NAME of {', '.join(COLUMNS)}{hint}")
+        columns[name] = column
+    return columns
 
 
 @click.command()
@@ -25,7 +40,23 @@ _PATH = click.Path(path_type=Path)
 @click.option("--days", type=click.IntRange(1, 366), help="Market days to run; 14 by default.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of the market and of all that is random.")
 @click.option("--market", type=click.Choice(["embedded"]), default="embedded", help="Where the money is spent.")
-@click.option("--history", type=_PATH, help="A real account's daily log to fit the market to; not available yet.")
+@click.option("--history", type=_PATH, help="A real account's daily log (CSV) to fit the market to, instead of SPECs.")
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    callback=_renamed,
+    metavar="NAME=COLUMN",
+    help=f"What the log calls one of {', '.join(COLUMNS)}; repeatable.",
+)
+@click.option(
+    "--currency",
+    type=click.Choice(sorted(MINOR_DIGITS)),
+    default="USD",
+    show_default=True,
+    metavar="CODE",
+    help="Currency of the log.",
+)
 @click.option("--config", "file", type=_PATH, help="Settings that differ from the defaults.")
 @click.option("--address", help="Address of a running Ray cluster; by default Ray is started here.")
 @click.option("--json", "out", type=_PATH, help="Write the results to this file; - for standard output.")
@@ -35,6 +66,8 @@ def run(
     seed: int | None,
     market: str,
     history: Path | None,
+    columns: dict[str, str],
+    currency: str,
     file: Path | None,
     address: str | None,
     out: Path | None,
@@ -43,14 +76,20 @@ def run(
 
     Everything is in this one command: a Ray cluster on this machine, the embedded market, the swarm, and at the
     end the value measured against the hindsight optimum and two simple rivals.
+
+    With --history, the market is fitted to a log of date, campaign, clicks, cost and budget, and its last days are
+    run again: one campaign with each day's logged money, its channels the logged campaigns, is measured against
+    what the logged budgets would have bought. How well the fit foretells days that it has not seen comes first.
     """
     assert market == "embedded"
+    if bool(specs) == (history is not None):
+        raise click.UsageError("give campaigns: SPEC files or folders, or a log with --history")
     config = _configured(read_config(file), days, seed)
-    if history is not None:
-        raise NotAvailableYet(f"--history {history}: fitting the market to a log is not available yet")
-    if not specs:
-        raise click.UsageError("give campaigns: SPEC files or folders")
-    found = _on_specs(read_campaigns(specs), config, address, Console(stderr=True))
+    if history is None:
+        found = _on_specs(read_campaigns(specs), config, address, Console(stderr=True))
+    else:
+        told = Console(stderr=True) if str(out) == "-" else views.console()
+        found = _on_history(read_history(history, columns), config, currency, address, told)
     if out is not None and str(out) != "-":
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
@@ -73,6 +112,23 @@ def _on_specs(campaigns: list[Campaign], config: SwarmConfig, address: str | Non
     return play(
         Scenario(config, folder.resolve(), FOUR, config.run.start, config.run.days), campaigns, address, console
     )
+
+
+def _on_history(
+    log: AccountLog, config: SwarmConfig, currency: str, address: str | None, told: Console
+) -> dict[str, Any]:
+    from swarm.account import replay
+    from swarm.platforms.history import held_out
+
+    folder = fresh_folder(Path(config.store.folder), config.name)
+    try:
+        scenario, campaign = replay(log, config, folder.resolve(), currency)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--days") from error
+    fit = held_out(log)
+    told.print(views.fit(log, fit, currency))
+    found = play(scenario, [campaign], address, Console(stderr=True))
+    return {**found, "history": {**found["history"], "fit": None if fit is None else asdict(fit)}}
 
 
 def play(scenario: Any, campaigns: list[Campaign], address: str | None, console: Console) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from swarm.platforms.log import AccountLog, read_log
 from swarm.spec.campaign import Campaign, load_campaigns
 from swarm.spec.config import SwarmConfig, load_config
 from swarm.spec.errors import SpecErrors
@@ -26,6 +27,11 @@ def read_config(file: Path | None) -> SwarmConfig:
 def read_campaigns(paths: Sequence[Path]) -> list[Campaign]:
     """All campaigns in ``paths``; mistakes end the command, and nothing is submitted."""
     return _or_exit(lambda: load_campaigns(paths))
+
+
+def read_history(path: Path, columns: Mapping[str, str]) -> AccountLog:
+    """The account's log at ``path``; mistakes end the command."""
+    return _or_exit(lambda: read_log(path, columns))
 
 
 def _or_exit(read: Callable[[], Kind]) -> Kind:

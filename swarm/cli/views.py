@@ -12,6 +12,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from swarm.platforms.channels import FOUR
+from swarm.platforms.history import HeldOut
+from swarm.platforms.log import AccountLog
+
 MODE_STYLE = {"STABLE": "green", "CAUTIOUS": "yellow", "FREEZE": "red"}
 _PIPE_WIDTH = 160
 
@@ -39,6 +43,13 @@ def results(found: Mapping[str, Any]) -> RenderableType:
             f"{row['hindsight_ratio']:.0%}",
             *rivals,
         )
+    if len(found["by_campaign"]) > 1:
+        _total(table, found)
+    parts = [table, *([_history(found)] if "history" in found else [])]
+    return Group(*parts, Text(_closing(found), style="dim"))
+
+
+def _total(table: Table, found: Mapping[str, Any]) -> None:
     best = max(found["hindsight_value"], 1e-12)
     totals = [f"{value / best:.0%}" for value in found["baselines"].values()]
     table.add_section()
@@ -52,7 +63,42 @@ def results(found: Mapping[str, Any]) -> RenderableType:
         *totals,
         style="bold",
     )
-    return Group(table, Text(_closing(found), style="dim"))
+
+
+def fit(log: AccountLog, found: HeldOut | None, currency: str) -> Text:
+    """What was read from a log, and how well the fit foretells days that it has not seen."""
+    what = f"log of {len(log)} days from {log.first}, {len(log.names)} campaigns, money in {currency}\n"
+    if found is None:
+        return Text(f"{what}fit: too few days to hold some out")
+    return Text(
+        f"{what}fit: clicks of the last {found.held_out_days} days, held out and foretold from their cost, are off by "
+        f"{found.wape:.1%} a campaign-day and {found.total_error:+.1%} in all; by mean cost per click "
+        f"{found.naive_wape:.1%}"
+    )
+
+
+def _history(found: Mapping[str, Any]) -> RenderableType:
+    """Where the money went, beside where the log had put it, and what that changed."""
+    item = found["history"]
+    (row,) = found["by_campaign"]
+    table = Table(title=f"Where the money went, {item['days']} days from {item['first']}", title_justify="left")
+    table.add_column("channel")
+    for name in ("logged budgets", "share", "spent", "share"):
+        table.add_column(name, justify="right")
+    budgets, spent = item["logged_budget"], row["by_channel"]
+    for name in item["channels"]:
+        shares = [f"{part[name] / max(sum(part.values()), 1e-12):.0%}" for part in (budgets, spent)]
+        table.add_row(name, f"{budgets[name]:,.0f}", shares[0], f"{spent[name]:,.0f}", shares[1])
+    lines = [
+        f"clicks against the logged budgets: {_gain(item['gain'])}, were each channel to spend its own without fault",
+        f"clicks against the same bidder on the logged budgets: {_gain(item['gain_over_same_bidder'])}",
+    ]
+    return Group(table, *lines)
+
+
+def _gain(interval: Sequence[float]) -> str:
+    mean, low, high = interval
+    return f"{mean:+.1%} (95 % interval {low:+.1%} to {high:+.1%})"
 
 
 def _rivals(found: Mapping[str, Any]) -> list[str]:
@@ -68,13 +114,12 @@ def _closing(found: Mapping[str, Any]) -> str:
     )
 
 
-def status(
-    state: Mapping[str, Any], platforms: Sequence[str] = ("google_ads", "meta", "tiktok", "linkedin")
-) -> RenderableType:
+def status(state: Mapping[str, Any]) -> RenderableType:
     """Where a swarm stands."""
+    channels = state.get("channels", [channel.name for channel in FOUR])
     table = Table(expand=True)
     table.add_column("campaign", no_wrap=True, min_width=24)
-    for name in ("today", "spent", "clicks", "conversions", *platforms):
+    for name in ("today", "spent", "clicks", "conversions", *channels):
         table.add_column(name, justify="right")
     for row in state["campaigns"]:
         split = [f"{spent / row['spend']:.0%}" if row["spend"] else "" for spent in row["by_channel"]]
