@@ -34,7 +34,7 @@ def replay(log: AccountLog, config: SwarmConfig, folder: Path, currency: str) ->
     """The last ``config.run.days`` days of ``log``, on their own dates and with their own money.
 
     Raises:
-        ValueError: the log has fewer days, or they had no money.
+        ValueError: the log has fewer days, they had no money, or clicks cost less than ``currency`` can say.
     """
     days = config.run.days
     if days > len(log):
@@ -44,8 +44,11 @@ def replay(log: AccountLog, config: SwarmConfig, folder: Path, currency: str) ->
     logged = np.rint(np.nan_to_num(run.budget.T) * MICROS).astype(np.int64)
     if not logged.any():
         raise ValueError(f"the log has no budgets in its last {days} days")
+    prices = np.array([each.price for each in responses])
+    if prices.min() < 10.0 ** -minor_digits(currency):
+        raise ValueError(f"a click at {prices.min():.2g} {currency} is below that currency's smallest unit")
     daily, kinds = logged.sum(axis=0), channels(log.names)
-    campaign = _campaign(run.first, daily, np.array([each.price for each in responses]), currency)
+    campaign = _campaign(run.first, daily, prices, currency)
     (listing,) = portfolio.listings([campaign], kinds, config.run.seed)
     market = world(log, responses, last, listing)
     return Scenario(config, folder, kinds, run.first, days, market, daily=daily[None], logged=logged), campaign

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,14 +120,14 @@ def _on_history(
     from swarm.account import replay
     from swarm.platforms.history import held_out
 
-    folder = fresh_folder(Path(config.store.folder), config.name)
     try:
-        scenario, campaign = replay(log, config, folder.resolve(), currency)
+        scenario, campaign = replay(log, config, Path(config.store.folder), currency)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--days") from error
+        raise click.UsageError(f"{error}: see --days and --currency") from error
     fit = held_out(log)
     told.print(views.fit(log, fit, currency))
-    found = play(scenario, [campaign], address, Console(stderr=True))
+    folder = fresh_folder(scenario.folder, config.name).resolve()
+    found = play(replace(scenario, folder=folder), [campaign], address, Console(stderr=True))
     return {**found, "history": {**found["history"], "fit": None if fit is None else asdict(fit)}}
 
 
