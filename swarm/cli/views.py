@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
+from rich.markup import escape
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -88,7 +89,7 @@ def _history(found: Mapping[str, Any]) -> RenderableType:
     budgets, spent = item["logged_budget"], row["by_channel"]
     for name in item["channels"]:
         shares = [f"{part[name] / max(sum(part.values()), 1e-12):.0%}" for part in (budgets, spent)]
-        table.add_row(name, f"{budgets[name]:,.0f}", shares[0], f"{spent[name]:,.0f}", shares[1])
+        table.add_row(Text(name), f"{budgets[name]:,.0f}", shares[0], f"{spent[name]:,.0f}", shares[1])
     lines = [
         f"clicks against the logged budgets: {_gain(item['gain'])}, were each channel to spend its own without fault",
         f"clicks against the same bidder on the logged budgets: {_gain(item['gain_over_same_bidder'])}",
@@ -119,7 +120,7 @@ def status(state: Mapping[str, Any]) -> RenderableType:
     channels = state.get("channels", [channel.name for channel in FOUR])
     table = Table(expand=True)
     table.add_column("campaign", no_wrap=True, min_width=24)
-    for name in ("today", "spent", "clicks", "conversions", *channels):
+    for name in ("today", "spent", "clicks", "conversions", *map(escape, channels)):
         table.add_column(name, justify="right")
     for row in state["campaigns"]:
         split = [f"{spent / row['spend']:.0%}" if row["spend"] else "" for spent in row["by_channel"]]

@@ -70,12 +70,12 @@ def test_status_has_a_column_for_each_channel_whatever_it_is_called() -> None:
         "conversions": 1.0, "by_channel": [1.0, 3.0],
     }  # fmt: skip
     state = {
-        "channels": ["search", "brand"], "campaigns": [row], "mode": "STABLE", "coherence": 1.0, "time": "", "tick": 1,
-        "held": False, "error": "", "until": 2, "recommendations": [], "proposals": {}, "restarts": {},
+        "channels": ["search", "[brand] uk"], "campaigns": [row], "mode": "STABLE", "coherence": 1.0, "time": "",
+        "tick": 1, "held": False, "error": "", "until": 2, "recommendations": [], "proposals": {}, "restarts": {},
         "hyper_version": 1, "tick_ms": {"p50": 1.0, "p99": 1.0},
     }  # fmt: skip
     console = Console(width=160)
     with console.capture() as shown:
         console.print(views.status(state))
-    assert all(part in shown.get() for part in ("search", "brand", "25%", "75%"))
+    assert all(part in shown.get() for part in ("search", "[brand] uk", "25%", "75%"))
     assert "meta" not in shown.get()
