@@ -102,6 +102,11 @@ class BayesianLinear:
         root = np.linalg.solve(self._factor, x.T)
         return x @ self.mean, np.linalg.norm(root, axis=0)
 
+    @property
+    def covariance_root(self) -> Array:
+        """S [F, F] with S S^T = P^-1: ``|x S|`` is the standard deviation of ``x w``."""
+        return np.asarray(np.linalg.inv(self._factor).T, dtype=np.float64)
+
     @cached_property
     def _factor(self) -> Array:
         return np.asarray(np.linalg.cholesky(self.precision), dtype=np.float64)

@@ -75,7 +75,6 @@ class Thresholds:
     """The seed's numbers."""
 
     stable: float = 0.8
-    cautious: float = 0.5
     freeze: float = 0.3
     hysteresis: float = 0.05
     dwell_ticks: int = 3

@@ -117,13 +117,14 @@ def target_cost(campaign: Campaign) -> float | None:
     return None if campaign.target_cpa_micros is None else campaign.target_cpa_micros / MICROS
 
 
-def creative_elements(campaigns: Sequence[Campaign], slots: int) -> NDArray[np.float32]:
-    """[R * K, 4, 256] embeddings of each creative's hook, promise, frame and text; zero where there is none."""
-    table = np.zeros((len(campaigns), slots, 4, 256), dtype=np.float32)
+def creative_elements(campaigns: Sequence[Campaign], slots: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Embeddings of each creative's text [R * K, 1, 256], and of its hook, promise and frame [R * K, 3, 256]; zero
+    where there is no creative."""
+    table = np.zeros((len(campaigns) * slots, 4, 256), dtype=np.float32)
     for r, campaign in enumerate(campaigns):
         for k, one in enumerate(campaign.creatives):
-            table[r, k] = _elements(one)
-    return table.reshape(-1, 4, 256)
+            table[r * slots + k] = _elements(one)
+    return table[:, 3:], table[:, :3]
 
 
 def campaign_embeddings(campaigns: Sequence[Campaign]) -> NDArray[np.float32]:
@@ -139,10 +140,7 @@ def campaign_embeddings(campaigns: Sequence[Campaign]) -> NDArray[np.float32]:
 
 def _elements(one: Creative) -> NDArray[np.float32]:
     genome = one.genome
-    parts = [
-        embed_text(f"{kind}:{value}")
-        for kind, value in (("hook", genome.hook), ("promise", genome.promise), ("frame", genome.frame))
-    ]
+    parts = [embed_text(value) for value in (genome.hook, genome.promise, genome.frame)]
     own = (
         np.array([float(x) for x in one.embedding])
         if one.embedding

@@ -28,10 +28,15 @@ class CreativeScorer(HeadModel):
     """One learned query per element reads mostly that element and a little of the others.
 
     A score is a weighted sum of the element's features, so it is an attribution that adds up:
-    overall = hook + promise + frame + text + bias, the predicted log of the rate's multiplier.
+    overall = hook + promise + frame + text + bias, the predicted log of the rate's multiplier. The head's
+    ``root``, a square root of the covariance of weights and bias, says how sure that prediction is.
     """
 
-    HEAD: ClassVar[Mapping[str, Shape]] = {"weights": (len(ELEMENTS) * FEATURES,), "bias": (1,)}
+    HEAD: ClassVar[Mapping[str, Shape]] = {
+        "weights": (len(ELEMENTS) * FEATURES,),
+        "bias": (1,),
+        "root": (len(ELEMENTS) * FEATURES + 1, len(ELEMENTS) * FEATURES + 1),
+    }
 
     def __init__(self) -> None:
         """Set the body's weights."""
@@ -56,29 +61,26 @@ class CreativeScorer(HeadModel):
         attention.value_weight.copy_(projection(FEATURES, WIDTH, 2))
         attention.output_weight.copy_(torch.eye(FEATURES))
 
-    def forward(
-        self,
-        query: Tensor | None,  # noqa: ARG002
-        key: Tensor,
-        value: Tensor | None,  # noqa: ARG002
-        mask: Tensor | None = None,
-    ) -> AttentionOutput:
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
         """Score creatives.
 
         Args:
-            query: None, the queries are learned.
-            key: [B, 4, 256], embeddings of the elements.
-            value: None, the elements are their own values.
-            mask: [B, 4] boolean, elements the creative has; the others score 0.
+            query: [B, 1, 256], embeddings of the creatives' texts, an element like the others.
+            key: [B, 3, 256], embeddings of hook, promise and frame, by which they are found.
+            value: [B, 3, 256], what is read of them, most often the same.
+            mask: [B, 3] boolean, elements the creative has; the others score 0.
 
         Returns:
             Output [B, 1, 5]: hook, promise, frame, text, overall; weights [B, 1, 4, 4]; extras
-            ``features`` [B, 64].
+            ``features`` [B, 64], ``doubt`` [B, 1] the variance of overall, 0 without a head.
         """
         kind = torch.eye(len(ELEMENTS)).expand(len(key), -1, -1)
-        read = self.attention(None, torch.cat([key, kind], dim=-1), key, mask)
-        features = read.output if mask is None else read.output * mask[..., None]
-        return AttentionOutput(self._scores(features), read.weights, {"features": features.flatten(1)})
+        elements, content = torch.cat([key, query], dim=1), torch.cat([value, query], dim=1)
+        there = None if mask is None else torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        read = self.attention(None, torch.cat([elements, kind], dim=-1), content, there)
+        features = read.output if there is None else read.output * there[..., None]
+        flat = features.flatten(1)
+        return AttentionOutput(self._scores(features), read.weights, {"features": flat, "doubt": self._doubt(flat)})
 
     def _scores(self, features: Tensor) -> Tensor:
         """[B, 4, 16] to [B, 1, 5]."""
@@ -87,3 +89,10 @@ class CreativeScorer(HeadModel):
         each = (features * self.head["weights"].view(len(ELEMENTS), FEATURES)).sum(-1)
         overall = each.sum(-1, keepdim=True) + self.head["bias"]
         return torch.cat([each, overall], dim=-1)[:, None]
+
+    def _doubt(self, features: Tensor) -> Tensor:
+        """[B, 64] to [B, 1]."""
+        if self.head is None:
+            return features.new_zeros(len(features), 1)
+        with_bias = torch.cat([features, features.new_ones(len(features), 1)], dim=1)
+        return (with_bias @ self.head["root"]).square().sum(-1, keepdim=True)

@@ -52,9 +52,7 @@ class HeadModel(nn.Module):
         self.head = {key: torch.tensor(array, dtype=torch.float32) for key, array in arrays.items()}
         self.version = version
 
-    def forward(
-        self, query: Tensor | None, key: Tensor, value: Tensor | None, mask: Tensor | None = None
-    ) -> AttentionOutput:
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
         """Answer a batch; every tensor of the answer has B first."""
         raise NotImplementedError
 

@@ -31,9 +31,7 @@ class HealthGate(HeadModel):
         super().__init__()
         self.attention = TopologyGatedAttention.Config().build()
 
-    def forward(
-        self, query: Tensor | None, key: Tensor, value: Tensor | None, mask: Tensor | None = None
-    ) -> AttentionOutput:
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
         """Measure portfolios.
 
         Args:
@@ -47,8 +45,6 @@ class HealthGate(HeadModel):
             things worse; no weights; extras ``coherence`` [B], ``structure``, ``change``, ``surprise`` [B],
             NaN without a campaign, and ``structure_share``, ``change_share``, ``surprise_share`` [B, N].
         """
-        assert query is not None
-        assert value is not None
         extras = self.attention(query, key, value, mask).extras
         share = torch.stack([extras[f"{name}_share"] for name in SIGNALS]).mean(0)
         signals = torch.stack([extras[name] for name in SIGNALS], dim=-1)

@@ -1,6 +1,6 @@
 """Which platform experts a campaign should use, and how much of each.
 
-Letters: B campaigns, E experts.
+Letters: B campaigns, E experts, V width of a value.
 """
 
 from __future__ import annotations
@@ -43,34 +43,27 @@ class ExpertRouter(HeadModel):
         super().__init__()
         self.register_buffer("body", projection(FEATURES, WIDTH, 3))
 
-    def forward(
-        self,
-        query: Tensor | None,
-        key: Tensor,
-        value: Tensor | None,  # noqa: ARG002
-        mask: Tensor | None = None,
-    ) -> AttentionOutput:
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
         """Share campaigns out.
 
         Args:
             query: [B, 1, 256], embeddings of the campaigns.
             key: [B, E, 256], embeddings of the experts in the head's order.
-            value: None.
+            value: [B, E, V], what each expert has to say; its own unit vector [E] where the gates are wanted.
             mask: [B, E] boolean, experts a campaign may use.
 
         Returns:
-            Output [B, 1, E]: gates of the best two, summing to 1 (0 if nothing is allowed);
+            Output [B, 1, V]: values mixed by the gates of the best two, which sum to 1 (0 if nothing is allowed);
             weights [B, 1, E]: softmax over all allowed experts; extras ``features`` [B, E, 32].
             Without a head the first two allowed experts share equally.
 
         Raises:
             ValueError: if the head has another number of experts.
         """
-        assert query is not None
         features = (query + key) @ self.body.T
         allowed = torch.ones(key.shape[:2], dtype=torch.bool) if mask is None else mask
         probabilities, gates = route(self._logits(features), allowed, TOP_K)
-        return AttentionOutput(gates[:, None], probabilities[:, None], {"features": features})
+        return AttentionOutput(gates[:, None] @ value, probabilities[:, None], {"features": features})
 
     def _logits(self, features: Tensor) -> Tensor:
         """[B, E, 32] to [B, E]."""

@@ -164,7 +164,7 @@ def _run(model: HeadModel, requests: Sequence[Request]) -> Sequence[Answer]:
 
     tensors = {name: torch.from_numpy(array) for name, array in _join(requests).items()}
     with torch.inference_mode():
-        result = model(tensors.get("query"), tensors["key"], tensors.get("value"), tensors.get("mask"))
+        result = model(tensors["query"], tensors["key"], tensors["value"], tensors.get("mask"))
     output, weights = result.output.numpy(), None if result.weights is None else result.weights.numpy()
     extras = {name: tensor.numpy() for name, tensor in result.extras.items()}
     ends = np.cumsum([len(request.key) for request in requests])

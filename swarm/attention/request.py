@@ -1,6 +1,6 @@
 """What goes into the attention engine and what comes out; checked here, at the door.
 
-Letters: B batch, E experts, N campaigns, D state width, V outcomes.
+Letters: B batch, E experts, N campaigns, D state width, V width of a value.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Request:
-    """Arguments of one call; which are needed, and their shapes, is up to the use case."""
+    """Arguments of one call; their sizes are up to the use case."""
 
+    query: Array
+    """[B, Nq, Dq]"""
     key: Array
-    query: Array | None = None
-    value: Array | None = None
+    """[B, Nk, Dk]"""
+    value: Array
+    """[B, Nk, Dv]"""
     mask: NDArray[np.bool_] | None = None
-    """[B, Nk], True keeps; always optional."""
+    """[B, Nk], True keeps; everything is kept without one."""
 
     def arrays(self) -> dict[str, Array]:
         """The arguments given, by name."""
@@ -55,14 +58,17 @@ class UseCase:
     factory: str
     """``module:Class`` of a ``HeadModel``, imported on first use."""
     shapes: Mapping[str, Shape]
-    """Of the arguments it needs, and of the mask."""
+    """Of its arguments and of the mask."""
 
 
 USE_CASES: Mapping[str, UseCase] = {
-    "creative_scoring": UseCase("policies.models.creative:CreativeScorer", {"key": ("B", 4, 256), "mask": ("B", 4)}),
+    "creative_scoring": UseCase(
+        "policies.models.creative:CreativeScorer",
+        {"query": ("B", 1, 256), "key": ("B", 3, 256), "value": ("B", 3, 256), "mask": ("B", 3)},
+    ),
     "expert_routing": UseCase(
         "policies.models.router:ExpertRouter",
-        {"query": ("B", 1, 256), "key": ("B", "E", 256), "mask": ("B", "E")},
+        {"query": ("B", 1, 256), "key": ("B", "E", 256), "value": ("B", "E", "V"), "mask": ("B", "E")},
     ),
     "health_monitoring": UseCase(
         "policies.models.health:HealthGate",
@@ -95,8 +101,7 @@ def check_request(name: str, use_case: UseCase, request: Request) -> None:
     """Refuse a request that the model of ``use_case`` could not run.
 
     Raises:
-        ValueError: on arguments missing or unexpected, shapes, dtypes, NaN or infinity; names the
-            use case, the argument and what was expected.
+        ValueError: on shapes, dtypes, NaN or infinity; names the use case, the argument and what was expected.
     """
     arrays = request.arrays()
     optional = {} if "mask" in arrays else {"mask"}

@@ -78,10 +78,10 @@ def lease(case: Case) -> Bools:
 
 
 def mode(case: Case) -> Bools:
-    """FREEZE writes nothing but pauses; CAUTIOUS below a coherence of 0.5 raises nothing."""
+    """FREEZE writes nothing but pauses; CAUTIOUS raises nothing where coherence is too low for half steps."""
     if case.lease.mode == Mode.FREEZE:
         return np.zeros(len(case.asked), dtype=np.bool_)
-    if case.lease.mode == Mode.CAUTIOUS and not case.lease.coherence >= 0.5:
+    if case.lease.mode == Mode.CAUTIOUS and not case.lease.may_raise:
         return ~case.raising
     return np.ones(len(case.asked), dtype=np.bool_)
 

@@ -19,7 +19,8 @@ class Lease:
     epoch: int
     """Counts the coordinator's lives and mode changes; an older one is stale."""
     mode: Mode
-    coherence: float
+    may_raise: bool
+    """Whether CAUTIOUS still allows half steps up, or decreases alone; STABLE raises anyway, FREEZE never."""
     config_version: int
     expires_tick: int
     """First market hour in which the lease no longer holds."""

@@ -47,7 +47,8 @@ class Recorder:
 
 
 def _request(number: float, width: int = 2) -> Request:
-    return Request(key=np.full((1, width), number))
+    one = np.full((1, width), number)
+    return Request(query=one, key=one, value=one)
 
 
 async def _all(batcher: MicroBatcher, *requests: Request) -> list[Answer | BaseException]:
@@ -139,10 +140,11 @@ def test_a_caller_that_gave_up_is_skipped() -> None:
 def test_the_real_engine_answers_in_batches_as_alone() -> None:
     """End to end: creatives submitted together equal creatives scored one by one."""
     engine = AttentionEngine()
-    engine.set_head("creative_scoring", {"weights": np.linspace(-1, 1, 64), "bias": np.ones(1)}, 2)
+    head = {"weights": np.linspace(-1, 1, 64), "bias": np.ones(1), "root": np.zeros((65, 65))}
+    engine.set_head("creative_scoring", head, 2)
     rng = np.random.default_rng(0)
-    requests = [Request(key=rng.normal(size=(1, 4, 256))) for _ in range(6)]
-    poison = Request(key=np.full((1, 4, 256), 1e300))
+    elements = [rng.normal(size=(1, 4, 256)) for _ in range(6)] + [np.full((1, 4, 256), 1e300)]
+    *requests, poison = [Request(query=x[:, 3:], key=x[:, :3], value=x[:, :3]) for x in elements]
 
     async def scenario() -> list[Answer | BaseException]:
         batcher = MicroBatcher(engine)

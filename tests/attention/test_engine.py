@@ -16,14 +16,19 @@ from swarm.attention.engine import LOAD_RETRY_S, AttentionEngine
 from swarm.attention.request import NOT_YET, USE_CASES, Answer, Request, UseCase
 from swarm.errors import Failed, NotAvailableYet, Overloaded, Unavailable
 
+SCORES = {"weights": np.ones(64), "bias": np.zeros(1), "root": np.zeros((65, 65))}
+
 
 def _routing(seed: int, batch: int = 1, mask: NDArray[Any] | None = None) -> Request:
     rng = np.random.default_rng(seed)
-    return Request(query=rng.normal(size=(batch, 1, 256)), key=rng.normal(size=(batch, 4, 256)), mask=mask)
+    value = np.repeat(np.eye(4)[None], batch, axis=0)
+    return Request(query=rng.normal(size=(batch, 1, 256)), key=rng.normal(size=(batch, 4, 256)), value=value, mask=mask)
 
 
 def _scoring(seed: int) -> Request:
-    return Request(key=np.random.default_rng(seed).normal(size=(1, 4, 256)))
+    rng = np.random.default_rng(seed)
+    genome = rng.normal(size=(1, 3, 256))
+    return Request(query=rng.normal(size=(1, 1, 256)), key=genome, value=genome)
 
 
 def _trained() -> AttentionEngine:
@@ -48,7 +53,8 @@ def test_nothing_is_loaded_until_it_is_used() -> None:
         "engine = AttentionEngine()\n"
         "assert set(engine.status().values()) == {'unloaded'}\n"
         "assert 'torch' not in sys.modules and 'ray' not in sys.modules\n"
-        "engine.compute('creative_scoring', [Request(key=np.zeros((1, 4, 256)))])\n"
+        "three = np.zeros((1, 3, 256))\n"
+        "engine.compute('creative_scoring', [Request(query=three[:, :1], key=three, value=three)])\n"
         "assert engine.status()['creative_scoring'] == 'ready v0'\n"
         "assert engine.status()['expert_routing'] == 'unloaded'\n"
         "assert 'torch' in sys.modules and 'policies.models.router' not in sys.modules\n"
@@ -77,7 +83,7 @@ def test_requests_run_together_and_answer_as_alone() -> None:
 def test_a_request_that_breaks_the_run_fails_alone() -> None:
     """Three experts break a joint run and the head; the neighbours do not notice."""
     engine = _trained()
-    poison = Request(query=np.zeros((1, 1, 256)), key=np.zeros((1, 3, 256)))
+    poison = Request(query=np.zeros((1, 1, 256)), key=np.zeros((1, 3, 256)), value=np.zeros((1, 3, 4)))
     first, bad, last = engine.compute("expert_routing", [_routing(1), poison, _routing(2)])
     assert isinstance(bad, Failed)
     assert "expected the head's 4" in str(bad)
@@ -89,8 +95,10 @@ def test_a_request_that_breaks_the_run_fails_alone() -> None:
 def test_a_request_that_overflows_fails_alone() -> None:
     """Finite numbers too large for float32 are an error, never a NaN in an answer."""
     engine = AttentionEngine()
-    engine.set_head("creative_scoring", {"weights": np.ones(64), "bias": np.zeros(1)}, 1)
-    good, bad = engine.compute("creative_scoring", [_scoring(0), Request(key=np.full((1, 4, 256), 1e300))])
+    engine.set_head("creative_scoring", SCORES, 1)
+    good, bad = engine.compute(
+        "creative_scoring", [_scoring(0), replace(_scoring(0), value=np.full((1, 3, 256), 1e300))]
+    )
     assert _answer(good).output.any()
     assert isinstance(bad, Failed)
     assert "out of float32's range" in str(bad)
@@ -98,7 +106,7 @@ def test_a_request_that_overflows_fails_alone() -> None:
 
 def test_a_request_refused_at_the_door_does_not_run() -> None:
     """Its error takes its place in the answers; the others run."""
-    bad = replace(_routing(1), value=np.zeros((1, 4, 2)))
+    bad = replace(_routing(1), value=np.zeros((1, 5, 2)))
     refused, answered = AttentionEngine().compute("expert_routing", [bad, _routing(2)])
     assert isinstance(refused, ValueError)
     assert _answer(answered).batch_size == 1
@@ -107,15 +115,9 @@ def test_a_request_refused_at_the_door_does_not_run() -> None:
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        (Request(key=np.zeros((1, 4, 256))), r"got arrays \['key'\], expected \['key', 'query'\]"),
-        (
-            Request(query=np.zeros((1, 1, 9)), key=np.zeros((1, 4, 256))),
-            r"query .*\(1, 1, 9\), expected \(1, 1, 256\)",
-        ),
-        (
-            Request(query=np.zeros((1, 1, 256)), key=np.zeros((2, 4, 256))),
-            r"key .*\(2, 4, 256\), expected \(1, 4, 256\)",
-        ),
+        (replace(_routing(0), query=np.zeros((1, 1, 9))), r"query .*\(1, 1, 9\), expected \(1, 1, 256\)"),
+        (replace(_routing(0), key=np.zeros((2, 4, 256))), r"key .*\(2, 4, 256\), expected \(1, 4, 256\)"),
+        (replace(_routing(0), value=np.zeros((1, 3, 4))), r"value .*\(1, 3, 4\), expected \(1, 4, 4\)"),
         (_routing(0, mask=np.ones((1, 5), dtype=bool)), r"mask has shape \(1, 5\), expected \(1, 4\)"),
         (_routing(0, mask=np.ones((1, 4))), "mask has dtype float64, expected bool"),
         (replace(_routing(0), query=np.zeros((1, 1, 256), dtype=int)), "query has dtype int64"),
@@ -128,7 +130,7 @@ def test_a_request_refused_at_the_door_does_not_run() -> None:
             r"query of shape \(1, 1, 256\) holds a NaN",
         ),
     ],
-    ids=["missing", "width", "batch", "mask shape", "mask dtype", "integers", "nan", "infinite"],
+    ids=["width", "batch", "values", "mask shape", "mask dtype", "integers", "nan", "infinite"],
 )
 def test_the_door_names_what_is_wrong(request_: Request, message: str) -> None:
     """Use case, argument, got and expected."""
@@ -182,9 +184,10 @@ def test_health_of_a_portfolio_passes_through() -> None:
 
 def test_a_read_only_array_is_fine() -> None:
     """Arrays from shared memory cannot be written, and are not."""
-    key = np.zeros((1, 4, 256), dtype=np.float32)
+    key = np.zeros((1, 3, 256), dtype=np.float32)
     key.setflags(write=False)
-    assert isinstance(AttentionEngine().compute("creative_scoring", [Request(key=key)])[0], Answer)
+    request = Request(query=key[:, :1], key=key, value=key)
+    assert isinstance(AttentionEngine().compute("creative_scoring", [request])[0], Answer)
 
 
 def test_overload_survives_pickling() -> None:

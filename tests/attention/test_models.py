@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -18,8 +20,22 @@ TEXTS = ["stop scrolling", "sleep in a week", "social proof", "try it tonight fo
 
 
 def _creatives(batch: int = 3) -> Tensor:
+    """[B, 4, 256] hook, promise, frame and text."""
     texts = [f"{text} {i}" for i in range(batch) for text in TEXTS]
     return torch.from_numpy(embed_many(texts)).view(batch, 4, 256)
+
+
+def _score(model: CreativeScorer, elements: Tensor, mask: Tensor | None = None) -> Any:
+    return model(elements[:, 3:], elements[:, :3], elements[:, :3], mask)
+
+
+def _route(model: ExpertRouter, query: Tensor, key: Tensor, mask: Tensor | None = None) -> Any:
+    """With unit vectors for values, so that the output is the gates."""
+    return model(query, key, torch.eye(key.shape[1]).expand(len(key), -1, -1), mask)
+
+
+def _scorer_head(weights: np.ndarray, bias: float) -> dict[str, np.ndarray]:
+    return {"weights": weights, "bias": np.array([bias]), "root": np.zeros((65, 65))}
 
 
 def _campaigns(batch: int = 5, experts: int = 4) -> tuple[Tensor, Tensor]:
@@ -38,7 +54,7 @@ def test_creative_scorer_without_a_head_is_neutral() -> None:
     """All scores zero: every creative has multiplier one."""
     model = CreativeScorer()
     assert model.version == 0
-    answer = model(None, _creatives(), None)
+    answer = _score(model, _creatives())
     assert answer.output.shape == (3, 1, 5)
     assert (answer.output == 0).all()
     assert answer.extras["features"].shape == (3, 64)
@@ -46,7 +62,7 @@ def test_creative_scorer_without_a_head_is_neutral() -> None:
 
 def test_each_element_query_reads_mostly_its_own_element() -> None:
     """So that a score belongs to its element."""
-    weights = CreativeScorer()(None, _creatives(), None).weights[:, 0]
+    weights = _score(CreativeScorer(), _creatives()).weights[:, 0]
     assert weights.diagonal(dim1=1, dim2=2).min() > 0.8
 
 
@@ -54,9 +70,9 @@ def test_each_element_query_reads_mostly_its_own_element() -> None:
 def test_another_text_moves_mostly_its_own_features(element: int) -> None:
     """Features keep what the element says and leak little to the others."""
     model, creatives = CreativeScorer(), _creatives(1)
-    before = model(None, creatives, None).extras["features"].view(4, 16)
+    before = _score(model, creatives).extras["features"].view(4, 16)
     creatives[0, element] = torch.from_numpy(embed_many(["an entirely different claim"]))[0]
-    moved = (model(None, creatives, None).extras["features"].view(4, 16) - before).norm(dim=-1)
+    moved = (_score(model, creatives).extras["features"].view(4, 16) - before).norm(dim=-1)
     others = torch.cat([moved[:element], moved[element + 1 :]])
     assert moved[element] > 0.7
     assert others.max() < 0.2 * moved[element]
@@ -66,31 +82,42 @@ def test_creative_scores_are_a_linear_model_of_the_features() -> None:
     """Overall = features . weights + bias, and the elements add up to it."""
     model, rng = CreativeScorer(), np.random.default_rng(0)
     weights = rng.normal(size=64)
-    model.set_head({"weights": weights, "bias": np.array([0.25])}, 7)
-    answer = model(None, _creatives(), None)
+    model.set_head(_scorer_head(weights, 0.25), 7)
+    answer = _score(model, _creatives())
     expected = answer.extras["features"].double().numpy() @ weights + 0.25
     np.testing.assert_allclose(answer.output[:, 0, 4], expected, atol=1e-5)
     np.testing.assert_allclose(answer.output[:, 0, :4].sum(-1) + 0.25, expected, atol=1e-5)
     assert model.version == 7
 
 
+def test_a_score_says_how_sure_it_is() -> None:
+    """The variance of weights and bias, seen through the features: x S S^T x."""
+    model, root = CreativeScorer(), np.random.default_rng(0).normal(size=(65, 65)) / 8
+    model.set_head(_scorer_head(np.zeros(64), 0.0) | {"root": root}, 1)
+    answer = _score(model, _creatives())
+    x = np.concatenate([answer.extras["features"].double().numpy(), np.ones((3, 1))], axis=1)
+    expected = np.einsum("bf,fg,bg->b", x, root @ root.T, x)
+    np.testing.assert_allclose(answer.extras["doubt"][:, 0], expected, rtol=1e-4)
+    assert (_score(CreativeScorer(), _creatives()).extras["doubt"] == 0).all()
+
+
 def test_a_missing_element_scores_zero_and_is_not_read() -> None:
     """What a masked element holds does not matter."""
-    model, mask = CreativeScorer(), torch.tensor([[True, False, True, True], [False] * 4])
-    model.set_head({"weights": np.ones(64), "bias": np.zeros(1)}, 1)
+    model, mask = CreativeScorer(), torch.tensor([[True, False, True], [False] * 3])
+    model.set_head(_scorer_head(np.ones(64), 0.0), 1)
     creatives = _creatives(2)
-    answer = model(None, creatives, None, mask)
+    answer = _score(model, creatives, mask)
     assert answer.output[0, 0, 1] == 0
-    assert (answer.output[1] == 0).all()
+    assert (answer.output[1, 0, :3] == 0).all()
     creatives[0, 1] = 9.0
-    assert torch.equal(answer.output[0], model(None, creatives, None, mask).output[0])
+    assert torch.equal(answer.output[0], _score(model, creatives, mask).output[0])
 
 
 def test_router_without_a_head_shares_equally_among_the_first_two_allowed() -> None:
     """Deterministic by the order of experts."""
     query, key = _campaigns(2)
     mask = torch.tensor([[True] * 4, [False, True, False, True]])
-    answer = ExpertRouter()(query, key, None, mask)
+    answer = _route(ExpertRouter(), query, key, mask)
     assert answer.output[:, 0].tolist() == [[0.5, 0.5, 0, 0], [0, 0.5, 0, 0.5]]
     assert answer.weights[:, 0].tolist() == [[0.25] * 4, [0, 0.5, 0, 0.5]]
 
@@ -100,13 +127,21 @@ def test_router_gates_are_the_softmax_of_the_best_two() -> None:
     model, head = ExpertRouter(), _router_head()
     model.set_head(head, 3)
     query, key = _campaigns()
-    answer = model(query, key, None)
+    answer = _route(model, query, key)
     features = answer.extras["features"].double().numpy()
     logits = np.einsum("bef,ef->be", features, head["weights"]) + head["bias"]
     odds = np.exp(logits)
     np.testing.assert_allclose(answer.weights[:, 0], odds / odds.sum(-1, keepdims=True), atol=1e-5)
     top = np.where(odds >= np.sort(odds, axis=-1)[:, -2:-1], odds, 0)
     np.testing.assert_allclose(answer.output[:, 0], top / top.sum(-1, keepdims=True), atol=1e-5)
+
+
+def test_the_router_mixes_what_its_experts_say() -> None:
+    """Its output is the values under the gates."""
+    model, (query, key) = ExpertRouter(), _campaigns()
+    model.set_head(_router_head(), 3)
+    value = torch.randn(5, 4, 7, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(model(query, key, value).output, _route(model, query, key).output @ value)
 
 
 def test_router_temperature_flattens_and_masked_experts_get_nothing() -> None:
@@ -117,7 +152,7 @@ def test_router_temperature_flattens_and_masked_experts_get_nothing() -> None:
     for temperature in (0.1, 10.0):
         model = ExpertRouter()
         model.set_head(_router_head() | {"temperature": np.array([temperature])}, 1)
-        answer = model(query, key, None, mask)
+        answer = _route(model, query, key, mask)
         assert 0 == answer.output[0, 0, 1] == answer.weights[0, 0, 1]
         assert (answer.output[1] == 0).all()
         peaks.append(answer.output[0].max().item())
@@ -129,7 +164,7 @@ def test_router_refuses_another_number_of_experts() -> None:
     model = ExpertRouter()
     model.set_head(_router_head(3), 1)
     with pytest.raises(ValueError, match="key has 4 experts, expected the head's 3"):
-        model(*_campaigns(), None)
+        _route(model, *_campaigns())
 
 
 def _portfolio() -> tuple[Tensor, Tensor, Tensor]:
@@ -169,10 +204,10 @@ def test_health_gate_measures_against_the_usual_of_its_head() -> None:
 @pytest.mark.parametrize(
     ("arrays", "version", "message"),
     [
-        ({"weights": np.zeros(63), "bias": np.zeros(1)}, 1, r"weights has shape \(63,\), expected \(64,\)"),
-        ({"weights": np.zeros(64)}, 1, r"got arrays \['weights'\], expected \['bias', 'weights'\]"),
-        ({"weights": np.full(64, np.nan), "bias": np.zeros(1)}, 1, "weights holds a NaN"),
-        ({"weights": np.zeros(64), "bias": np.zeros(1)}, 0, "version is 0, expected 1 or more"),
+        (_scorer_head(np.zeros(63), 0.0), 1, r"weights has shape \(63,\), expected \(64,\)"),
+        ({"weights": np.zeros(64)}, 1, r"got arrays \['weights'\], expected \['bias', 'root', 'weights'\]"),
+        (_scorer_head(np.full(64, np.nan), 0.0), 1, "weights holds a NaN"),
+        (_scorer_head(np.zeros(64), 0.0), 0, "version is 0, expected 1 or more"),
     ],
     ids=["shape", "names", "nan", "version"],
 )
@@ -197,6 +232,6 @@ def test_letters_must_agree() -> None:
 @pytest.mark.parametrize("model", [CreativeScorer, ExpertRouter])
 def test_the_body_is_the_same_in_every_instance(model: type[CreativeScorer] | type[ExpertRouter]) -> None:
     """Features recorded yesterday still mean the same today."""
-    query, key = (None, _creatives()) if model is CreativeScorer else _campaigns()
-    first, second = (model()(query, key, None).extras["features"] for _ in range(2))
+    query, key = (_creatives()[:, 3:], _creatives()[:, :3]) if model is CreativeScorer else _campaigns()
+    first, second = (model()(query, key, key).extras["features"] for _ in range(2))
     assert torch.equal(first, second)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -189,14 +190,15 @@ def test_the_attention_service_names_what_is_wrong(examples: list[Campaign], sce
     scenario = scenarios("errors", 1)
     launch(scenario)
     service = child(scenario, "attention")
-    key = np.zeros((2, 4, 256))
+    key = np.zeros((2, 3, 256))
+    request = Request(query=key[:, :1], key=key, value=key)
     with pytest.raises(Failed, match=r"unknown use case 'creative_scorin'.*did you mean 'creative_scoring'"):
-        ask(service, "compute", "creative_scorin", Request(key=key))
-    with pytest.raises(Failed, match=r"creative_scoring.*\(2, 3, 256\)"):
-        ask(service, "compute", "creative_scoring", Request(key=key[:, :3]))
+        ask(service, "compute", "creative_scorin", request)
+    with pytest.raises(Failed, match=r"creative_scoring.*\(2, 2, 256\)"):
+        ask(service, "compute", "creative_scoring", replace(request, key=key[:, :2]))
     with pytest.raises(Failed, match="NaN or infinite"):
-        ask(service, "compute", "creative_scoring", Request(key=np.full((2, 4, 256), np.nan)))
-    refs = [service.compute.remote("creative_scoring", Request(key=key)) for _ in range(8)]
+        ask(service, "compute", "creative_scoring", replace(request, query=np.full((2, 1, 256), np.nan)))
+    refs = [service.compute.remote("creative_scoring", request) for _ in range(8)]
     assert max(answer.batch_size for answer in ray.get(refs, timeout=60)) > 1
 
 

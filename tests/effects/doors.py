@@ -43,9 +43,9 @@ def limits(rows: int = 1, **given: Any) -> Limits:
     )
 
 
-def lease(mode: Mode = Mode.STABLE, *, coherence: float = 1.0, epoch: int = 1, expires: int = 10**9) -> Lease:
+def lease(mode: Mode = Mode.STABLE, *, may_raise: bool = True, epoch: int = 1, expires: int = 10**9) -> Lease:
     """Leave to act, good for ever."""
-    return Lease(epoch, mode, coherence, 1, expires)
+    return Lease(epoch, mode, may_raise, 1, expires)
 
 
 ALWAYS = lease()

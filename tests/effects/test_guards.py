@@ -182,18 +182,16 @@ def test_repeated_steps_meet_the_days_change(tmp_path: Path) -> None:
     assert {} == write(one, budget(172 * UNIT), limits=given, tick=24)
 
 
-@pytest.mark.parametrize(
-    ("coherence", "refused"), [(0.5, {}), (0.4999, {"mode": 2}), (float("nan"), {"mode": 2})], ids=str
-)
-def test_cautious_raises_nothing_below_half_coherence(
-    coherence: float, refused: dict[str, int], tmp_path: Path
+@pytest.mark.parametrize(("may_raise", "refused"), [(True, {}), (False, {"mode": 2})], ids=str)
+def test_cautious_raises_nothing_where_the_lease_says_so(
+    may_raise: bool, refused: dict[str, int], tmp_path: Path
 ) -> None:
-    """At a coherence of 0.5 half steps are left, below it only decreases; no coherence is the worst."""
+    """With leave to raise half steps are left, without it only decreases."""
     one = door(tmp_path)
     write(one, budget(100), bid(100), weight(5, 0))
     rows = (budget(101), bid(101), weight(6, 0), budget(99, channel=1))
     write(one, budget(100, channel=1))
-    assert refused == ask(one, *rows, limits=limits(), lease=lease(Mode.CAUTIOUS, coherence=coherence)).refused
+    assert refused == ask(one, *rows, limits=limits(), lease=lease(Mode.CAUTIOUS, may_raise=may_raise)).refused
 
 
 @pytest.mark.parametrize("why", ["kill_switch", "freeze", "lapsed", "stale", "open"])

@@ -66,6 +66,13 @@ def test_the_prior_predicts_zero_and_says_how_unsure_it_is() -> None:
     assert std.tolist() == [2.5]
 
 
+def test_the_covariance_root_gives_the_same_spread() -> None:
+    """|x S| is what ``predict`` says."""
+    x, y, w = _data()
+    state = BayesianLinear.start(5).update(x, y, w)
+    np.testing.assert_allclose(np.linalg.norm(x @ state.covariance_root, axis=1), state.predict(x)[1])
+
+
 def test_spread_is_calibrated() -> None:
     """Over many worlds drawn from the prior, the truth lies within one spread 68 % of the time."""
     rng = np.random.default_rng(7)
