@@ -1,30 +1,40 @@
 """Creative rotation: each creative is shown as often as it is likely to be the best one.
 
-Letters: R campaigns, K creatives, S draws.
+Letters: R campaigns, K creatives, G quadrature nodes.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtr
 
 from policies.frames import Bools, Floats
 
-_DRAWS = 64
-_FLOOR = 0.02
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(24)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+FLOOR = 0.01
+"""Share that every creative keeps, so that a change in it is noticed."""
 
 
-def rotation(
-    score: Floats, conversions: Floats, exists: Bools, *, exploration: float, strength: float, rng: np.random.Generator
-) -> Floats:
-    """[R, K] shares by Thompson sampling ("An Empirical Evaluation of Thompson Sampling", 2011), averaged over draws.
+def rotation(score: Floats, variance: Floats, exists: Bools, *, exploration: float) -> Floats:
+    """[R, K] shares: the chance that Thompson sampling would draw each creative, without drawing.
 
-    ``score`` [R, K]: goal units per impression. ``conversions`` [R, K]: how many the score rests on;
-    ``strength`` pseudo-conversions stand behind a score that rests on none. ``exploration`` scales the spread
-    of the draws. Every creative keeps 2 % of the rotation, so that a change is noticed.
+    The expected share under Thompson sampling ("An Empirical Evaluation of Thompson Sampling", 2011) is the
+    probability of being the best, which has one integral over the creative's own draw.
+
+    ``score`` [R, K]: goal units per impression; ``variance`` [R, K] of its log; ``exploration`` scales its spread.
     """
-    spread = exploration / np.sqrt(conversions + strength)
-    draws = np.log(np.maximum(score, 1e-300)) + spread * rng.standard_normal((_DRAWS, *score.shape))
-    best = np.where(exists, draws, -np.inf).argmax(axis=2)
-    wins = (best[..., None] == np.arange(score.shape[1])).mean(axis=0)
+    level = np.where(exists, np.log(np.maximum(score, 1e-300)), -np.inf)
+    wins = _best(level, exploration * np.sqrt(np.maximum(variance, 1e-12)))
     count = exists.sum(axis=1, keepdims=True)
-    return np.where(exists, _FLOOR + (1.0 - _FLOOR * count) * wins, 0.0)
+    return np.where(exists, FLOOR + (1.0 - FLOOR * count) * wins, 0.0)
+
+
+def _best(level: Floats, spread: Floats) -> Floats:
+    """[R, K] probability that the normal draw around ``level`` is the highest of its row; -inf never is."""
+    own = level[..., None] + spread[..., None] * _NODES
+    with np.errstate(invalid="ignore", divide="ignore"):
+        below = ndtr((own[:, :, None, :] - level[:, None, :, None]) / spread[:, None, :, None])
+    below[:, np.arange(level.shape[1]), np.arange(level.shape[1])] = 1.0
+    chance = np.where(np.isfinite(level), (below.prod(axis=2) * _WEIGHTS).sum(axis=2), 0.0)
+    return np.asarray(chance / np.maximum(chance.sum(axis=1, keepdims=True), 1e-300))

@@ -13,14 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policies.frames import Floats
+from policies.frames import Floats, pad
 
 BASE_STRENGTH = 2.0
 """Pseudo-conversions behind a campaign's first guess: almost none, it is only a guess."""
 CHANNEL_STRENGTH = 8.0
 """Channels differ by about 35 %: 1 / 0.35 squared."""
-CREATIVE_STRENGTH = 20.0
-"""Creatives differ by about 22 % beyond what is said of them beforehand."""
+OWN_VARIANCE = 0.12**2
+"""Of the log of a creative's rate: what sets it apart from others of the same hook, promise, frame and text."""
+SHARED_VARIANCE = 0.35**2
+"""Of the log of a creative's rate: what it has in common with them, before anything is known of them."""
 _ROUNDS = 3
 
 
@@ -41,13 +43,42 @@ class Rates:
         return np.asarray(self.base[:, None, None] * self.channel[:, :, None] * self.creative[:, None, :])
 
 
-def estimate(conversions: Floats, clicks: Floats, *, guess: Floats, creative_prior: Floats) -> Rates:
+@dataclass(frozen=True, slots=True)
+class CreativePrior:
+    """What is expected of creatives before their own results count."""
+
+    factor: Floats
+    """[R, K] on the conversion rate."""
+    doubt: Floats
+    """[R, K] variance of its log that comes from what creatives share."""
+    own: float
+    """Variance of its log that is a creative's own: only its own results can tell."""
+
+    @classmethod
+    def none(cls, shape: tuple[int, int]) -> CreativePrior:
+        """Nothing is known, so all that sets a creative apart is its own."""
+        return cls(np.ones(shape), np.zeros(shape), OWN_VARIANCE + SHARED_VARIANCE)
+
+    def grown(self, shape: tuple[int, int]) -> CreativePrior:
+        """The same for more campaigns and creatives, of which nothing is expected yet."""
+        return CreativePrior(pad(self.factor, shape, fill=1.0), pad(self.doubt, shape, fill=SHARED_VARIANCE), self.own)
+
+    def variance(self, results: Floats) -> Floats:
+        """[R, K] of the log factor once ``results`` [R, K] conversions or clicks are in, those behind ``doubt`` too.
+
+        With noise n = 1 / results and own variance o: n o / (n + o) + (n / (n + o))^2 doubt (Gaussian posterior).
+        """
+        own_part = 1.0 / (1.0 + self.own * results)
+        return np.asarray(own_part * self.own + own_part**2 * self.doubt)
+
+
+def estimate(conversions: Floats, clicks: Floats, *, guess: Floats, prior: CreativePrior) -> Rates:
     """Pooled rates from reported ``conversions`` and matured ``clicks`` [R, C, K].
 
-    ``guess`` [R]: rates before any data. ``creative_prior`` [R, K]: factors expected of the creatives.
+    ``guess`` [R]: rates before any data. ``prior``: what is expected of the creatives.
     """
     rows, channels, _ = conversions.shape
-    channel, creative = np.ones((rows, channels)), creative_prior
+    channel, creative = np.ones((rows, channels)), prior.factor
     base = guess
     for _ in range(_ROUNDS):
         expected = clicks * channel[:, :, None] * creative[:, None, :]
@@ -56,7 +87,7 @@ def estimate(conversions: Floats, clicks: Floats, *, guess: Floats, creative_pri
         common = _ratio(conversions.sum((0, 2)), flat.sum((0, 2)), CHANNEL_STRENGTH)
         channel = common * _ratio(conversions.sum(2), flat.sum(2) * common, CHANNEL_STRENGTH)
         flat = base[:, None, None] * clicks * channel[:, :, None]
-        creative = creative_prior * _ratio(conversions.sum(1), flat.sum(1) * creative_prior, CREATIVE_STRENGTH)
+        creative = prior.factor * _ratio(conversions.sum(1), flat.sum(1) * prior.factor, 1.0 / prior.own)
     return Rates(base, channel, creative)
 
 

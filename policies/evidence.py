@@ -31,6 +31,8 @@ class Memory:
     tick: int
     day: Floats
     spent_today: Floats
+    spent_before: Floats
+    """[R, C] on the last whole day; NaN before there is one."""
     waiting: Floats
     """[2, R, C, K] clicks whose conversions are still to be reported, by lag."""
     due: Floats
@@ -59,6 +61,7 @@ class Memory:
             tick=-1,
             day=np.full(rows, -1.0),
             spent_today=np.zeros(plane),
+            spent_before=np.full(plane, np.nan),
             waiting=np.zeros((2, *plane, creatives)),
             due=np.zeros((*plane, creatives)),
             sums=np.zeros((4, *plane, creatives)),
@@ -80,8 +83,9 @@ class Memory:
             old = getattr(self, f.name)
             if f.name == "tick":
                 grown[f.name] = old
-            elif f.name in ("day", "spent_today"):
-                grown[f.name] = pad(old, (rows, channels)[: old.ndim], fill=-1.0 if f.name == "day" else 0.0)
+            elif f.name in ("day", "spent_today", "spent_before"):
+                fill = {"day": -1.0, "spent_today": 0.0, "spent_before": np.nan}[f.name]
+                grown[f.name] = pad(old, (rows, channels)[: old.ndim], fill=fill)
             elif f.name == "due":
                 grown[f.name] = pad(old, shape)
             else:
@@ -111,6 +115,7 @@ def observe(
         tick=report.tick,
         day=report.day.astype(np.float64),
         spent_today=report.spent_today,
+        spent_before=_whole_day(memory, report),
         waiting=waiting * (1.0 - matures),
         due=matured,
         sums=keep * memory.sums + fresh,
@@ -120,6 +125,11 @@ def observe(
         recent=_RECENT * memory.recent + np.stack([report.conversions.sum(axis=2), (matured * rate).sum(axis=2)]),
         **_levels(memory, report, traffic),
     )
+
+
+def _whole_day(memory: Memory, report: Report) -> Floats:
+    ended = (report.day != memory.day)[:, None] & (memory.day >= 0)[:, None]
+    return np.where(ended, memory.spent_today, memory.spent_before)
 
 
 def _spend(spend: Floats, report: Report, traffic: Floats) -> Floats:
@@ -178,8 +188,8 @@ def evidence(memory: Memory, previous: Memory, report: Report | None, traffic: F
         share = np.where(at_bid > 0, cost / at_bid, 0.7)
         per_click = np.where(clicked > 0, cost / clicked, 0.0)
     return Evidence(
-        tick=memory.tick,
-        day=memory.day.astype(np.int32),
+        tick=np.full(memory.spent_today.shape[1], memory.tick, dtype=np.int64),
+        day=np.repeat(memory.day[:, None].astype(np.int32), memory.spent_today.shape[1], axis=1),
         conversions=conversions,
         matured_clicks=matured,
         clicks=clicks,
@@ -189,6 +199,7 @@ def evidence(memory: Memory, previous: Memory, report: Report | None, traffic: F
         cost_per_click=per_click,
         elasticity=elasticity(memory.landscape),
         spent_today=memory.spent_today,
+        spent_before=memory.spent_before,
         residual=residual(memory, previous, report, traffic),
     )
 

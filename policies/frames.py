@@ -93,10 +93,10 @@ class Report:
 class Evidence:
     """What an agent has learnt of its channels, ready to be pooled with what the others have."""
 
-    tick: int
-    """The newest hour that it rests on; -1 before the first report."""
+    tick: Ints
+    """[C] the newest hour that each channel has reported; -1 before the first report."""
     day: NDArray[np.int32]
-    """[R] local day of that hour."""
+    """[R, C] local day of that hour."""
     conversions: Floats
     """[R, C, K] reported, older ones discounted."""
     matured_clicks: Floats
@@ -114,20 +114,20 @@ class Evidence:
     elasticity: Floats
     """[R, C] of won impressions in the bid."""
     spent_today: Floats
-    """[R, C] reported for ``day``."""
+    """[R, C] reported for ``day``, up to and with ``tick``."""
+    spent_before: Floats
+    """[R, C] on the last whole day; NaN before there is one."""
     residual: Floats
     """[R, 4] standardised surprises of the newest hour: volume, price, click rate, conversions."""
 
     @classmethod
     def concat(cls, parts: list[Evidence]) -> Evidence:
-        """The agents' evidence side by side, channels in the order of the parts; the oldest hour counts."""
+        """The agents' evidence side by side, channels in the order of the parts."""
         joined: dict[str, Any] = {}
         for f in fields(cls):
             values = [getattr(part, f.name) for part in parts]
-            joined[f.name] = np.concatenate(values, axis=1) if f.name not in ("tick", "day", "residual") else values[0]
-        oldest = min(parts, key=lambda part: part.tick)
-        residual = np.stack([part.residual for part in parts], axis=1)
-        return cls(**{**joined, "tick": oldest.tick, "day": oldest.day, "residual": residual})
+            joined[f.name] = np.concatenate(values, axis=min(values[0].ndim - 1, 1))
+        return cls(**{**joined, "residual": np.stack([part.residual for part in parts], axis=1)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +144,6 @@ class Plan:
     """[R] whether budgets may move in this hour."""
     rotation: Floats
     """[R, C, K] shares of the creatives."""
-    rotate: Bools
-    """[R] whether shares may move in this hour."""
     deliver: Bools
     """[R] false while the campaign rests: outside its days, or its day's money is spent."""
 

@@ -15,18 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.bayes import BayesianLinear
+from policies.estimation import OWN_VARIANCE, CreativePrior
 from policies.frames import Bools, Evidence, Floats, Portfolio
 
 Head = dict[str, NDArray[Any]]
-_CREATIVE_PRIOR = 30.0
+_CREATIVE_PRIOR = 25.0
 _ROUTER_PRIOR = 20.0
 
 
 def creative_head(features: Floats, evidence: Evidence, portfolio: Portfolio, cells: Floats) -> Head:
     """Weights of the creative scorer: log of each creative's conversions over what its campaign expects.
 
-    ``features`` [R, K, 64]; ``cells`` [R, C, K]: conversions per click without the creative's own factor. The
-    variance of a log ratio is one over its conversions, which is the weight of a row.
+    ``features`` [R, K, 64]; ``cells`` [R, C, K]: conversions per click without the creative's own factor. A log
+    ratio varies by what is the creative's own and by one over its conversions. ``root`` [65, 65] is a square root
+    of the weights' covariance, bias last, so that the model can say how sure it is of a creative.
     """
     seen = evidence.conversions.sum(axis=1)
     due = (evidence.matured_clicks * cells).sum(axis=1)
@@ -34,8 +36,9 @@ def creative_head(features: Floats, evidence: Evidence, portfolio: Portfolio, ce
     target = np.log((seen + 1.0) / (due + 1.0))[rows]
     width = features.shape[2]
     x = np.concatenate([features[rows], np.ones((int(rows.sum()), 1))], axis=1)
-    fit = BayesianLinear.start(width + 1, prior=_CREATIVE_PRIOR).update(x, target, (seen + 1.0)[rows])
-    return {"weights": fit.mean[:width], "bias": fit.mean[width:]}
+    weight = 1.0 / (OWN_VARIANCE + 1.0 / (seen + 1.0))
+    fit = BayesianLinear.start(width + 1, prior=_CREATIVE_PRIOR).update(x, target, weight[rows])
+    return {"weights": fit.mean[:width], "bias": fit.mean[width:], "root": fit.covariance_root}
 
 
 def router_head(features: Floats, shares: Floats, sure: Floats, allowed: Bools, *, temperature: float) -> Head:
@@ -59,11 +62,12 @@ def router_head(features: Floats, shares: Floats, sure: Floats, allowed: Bools, 
     return {"weights": weights, "bias": bias, "temperature": np.array([temperature])}
 
 
-def creative_prior(overall: Floats, exists: Bools) -> Floats:
-    """[R, K] factors on the conversion rate from predicted logs [R, K], with mean 1 (geometric) per campaign."""
+def creative_prior(overall: Floats, doubt: Floats, exists: Bools) -> CreativePrior:
+    """From predicted logs [R, K] and their variances [R, K]; factors have a geometric mean of 1 per campaign."""
     count = np.maximum(exists.sum(axis=1, keepdims=True), 1)
     centred = overall - np.where(exists, overall, 0.0).sum(axis=1, keepdims=True) / count
-    return np.where(exists, np.exp(np.clip(centred, -1.0, 1.0)), 1.0)
+    factor = np.where(exists, np.exp(np.clip(centred, -1.0, 1.0)), 1.0)
+    return CreativePrior(factor, np.where(exists, doubt, 0.0), OWN_VARIANCE)
 
 
 def prior_shares(gates: Floats, allowed: Bools, *, weight: float) -> Floats:
@@ -73,10 +77,21 @@ def prior_shares(gates: Floats, allowed: Bools, *, weight: float) -> Floats:
     return np.asarray((1.0 - weight) * equal + weight * chosen)
 
 
-def nudge(spend_share: Mapping[str, float]) -> dict[str, float]:
-    """Factors on hyperparameters from how the day went: pacing that left money unspent steps faster.
+def left_over(evidence: Evidence, daily: Floats) -> float:
+    """Share of the last whole day's money that was not spent, the mean over campaigns; below 0 where too much was.
 
-    ``spend_share``: ``day`` is what the portfolio spent of the day's money.
+    ``daily`` [R, D]: what may be spent on each local day. Campaigns whose channels have not all closed the same
+    day are left out; NaN where that leaves none.
     """
-    left = 1.0 - spend_share["day"]
-    return {"pacing_gain": 1.1} if left > 0.08 else {"pacing_gain": 1 / 1.1} if left < 0.0 else {}
+    day = evidence.day[:, 0] - 1
+    money = np.where(day >= 0, daily[np.arange(len(day)), np.maximum(day, 0) % daily.shape[1]], 0.0)
+    same = (evidence.day == evidence.day[:, :1]).all(axis=1) & np.isfinite(evidence.spent_before).all(axis=1)
+    known = same & (money > 0)
+    spent = evidence.spent_before[known].sum(axis=1) / money[known]
+    return float(1.0 - spent.mean()) if known.any() else float("nan")
+
+
+def nudge(why: Mapping[str, float]) -> dict[str, float]:
+    """Factors on hyperparameters from how the day went: pacing that left money unspent steps faster, one that
+    overshot slower."""
+    return {"pacing_gain": 1.1} if why["left"] > 0.05 else {"pacing_gain": 1 / 1.1} if why["left"] < -0.01 else {}

@@ -11,7 +11,7 @@ import numpy as np
 
 from policies import allocation, creative, pacing
 from policies.bidding import bids, shading
-from policies.estimation import Rates, estimate
+from policies.estimation import OWN_VARIANCE, SHARED_VARIANCE, CreativePrior, Rates, estimate
 from policies.evidence import SPEND_ELASTICITY
 from policies.frames import Bools, Evidence, Floats, Plan, Portfolio, pad
 from policies.tuning import Hyper
@@ -20,7 +20,7 @@ HEADROOM = 2.0
 """Platform budgets over the planned split: pacing spends by bids, budgets are the fence behind it."""
 _NOTHING_LEFT = 0.002
 _START_RATE = 0.03
-_PRIOR_CONVERSIONS = 10.0
+_PRIOR_CONVERSIONS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,15 @@ class Clock:
     day: Floats
     """[R] local day."""
     new_day: Bools
-    """[R]"""
+    """[R] the day's first hour."""
+    day_ends: Bools
+    """[R] the day's last hour."""
     money: Floats
     """[R] the local day's money; 0 while the campaign rests."""
     traffic_left: Floats
     """[R] usual traffic from this hour to local midnight."""
     traffic_unseen: Floats
-    """[R] usual traffic of the day's hours that no report covers yet."""
+    """[R, C] usual traffic of the day's hours that the channel has not reported yet."""
 
 
 def opening_bid(portfolio: Portfolio) -> Floats:
@@ -87,20 +89,20 @@ def _unit(portfolio: Portfolio) -> Floats:
     return np.where(portfolio.unit_value > 0, portfolio.unit_value, 1.0)
 
 
-def conversion_rates(portfolio: Portfolio, evidence: Evidence, creative_prior: Floats) -> Floats:
+def conversion_rates(portfolio: Portfolio, evidence: Evidence, prior: CreativePrior) -> Floats:
     """[R, C, K] conversions per click."""
-    return _rates(portfolio, evidence, creative_prior).cells
+    return _rates(portfolio, evidence, prior).cells
 
 
 def rates_without_creatives(portfolio: Portfolio, evidence: Evidence) -> Floats:
     """[R, C, 1] conversions per click by campaign and channel, as if all creatives were alike."""
-    rates = _rates(portfolio, evidence, np.ones(portfolio.creatives.shape))
+    rates = _rates(portfolio, evidence, CreativePrior.none(portfolio.creatives.shape))
     return np.asarray((rates.base[:, None] * rates.channel)[..., None])
 
 
-def _rates(portfolio: Portfolio, evidence: Evidence, creative_prior: Floats) -> Rates:
+def _rates(portfolio: Portfolio, evidence: Evidence, prior: CreativePrior) -> Rates:
     first = np.where(portfolio.unit_value > 0, guess(portfolio), _START_RATE)
-    return estimate(evidence.conversions, evidence.matured_clicks, guess=first, creative_prior=creative_prior)
+    return estimate(evidence.conversions, evidence.matured_clicks, guess=first, prior=prior)
 
 
 def click_values(portfolio: Portfolio, rates: Floats) -> Floats:
@@ -116,14 +118,13 @@ def plan(
     clock: Clock,
     hyper: Hyper,
     *,
-    creative_prior: Floats,
+    creative_prior: CreativePrior,
     prior_shares: Floats,
     highest_budget: Floats,
-    rng: np.random.Generator,
 ) -> tuple[Plan, Ledger]:
     """One hour's plan and what to carry on.
 
-    ``creative_prior`` [R, K]: factors on the conversion rate that attention expects of the creatives.
+    ``creative_prior``: what attention expects of the creatives.
     ``prior_shares`` [R, C]: how routing would split the money.
     ``highest_budget`` [R, C]: highest daily budget in force today.
     """
@@ -132,10 +133,11 @@ def plan(
     price, spent = _price(portfolio, ledger, evidence, clock, hyper, value)
     floor = _floor(portfolio, ledger, evidence, cells, hyper)
     split = np.where(
-        clock.new_day[:, None], _split(portfolio, ledger, evidence, value, prior_shares, hyper), ledger.split
+        clock.day_ends[:, None], _split(portfolio, ledger, evidence, value, prior_shares, hyper), ledger.split
     )
-    rotation = _rotation(portfolio, ledger, evidence, cells, clock, hyper, rng)
+    rotation = _rotation(portfolio, evidence, cells, creative_prior, hyper)
     target = HEADROOM * split * clock.money[:, None]
+    # A budget counts until midnight even if lowered now, so room for tomorrow's raises is made in the last hour.
     budget = allocation.within_exposure(
         target, highest_budget, portfolio.over_delivery, portfolio.exposure_cap, portfolio.nominal_cap
     )
@@ -144,9 +146,8 @@ def plan(
         price=np.maximum(price, floor),
         click_value=value,
         budget=budget,
-        rebudget=clock.new_day,
+        rebudget=clock.new_day | clock.day_ends,
         rotation=rotation,
-        rotate=clock.new_day,
         deliver=(clock.money > 0) & left,
     )
     return made, replace(ledger, price=price, floor=floor, split=split, rotation=rotation)
@@ -163,11 +164,9 @@ def _price(
     """The price of money after this hour's step, and what is spent today, unreported hours included."""
     unit = unit_bids(portfolio, evidence, value)
     now = np.maximum(ledger.price, ledger.floor)
-    pace = np.nansum(
-        evidence.spend_scale * bids(unit, now, portfolio.bid_low, portfolio.bid_high) ** SPEND_ELASTICITY, axis=1
-    )
-    reported = np.where(evidence.day == clock.day, evidence.spent_today.sum(axis=1), 0.0)
-    spent = reported + pace * clock.traffic_unseen
+    pace = evidence.spend_scale * bids(unit, now, portfolio.bid_low, portfolio.bid_high) ** SPEND_ELASTICITY
+    reported = np.where(evidence.day == clock.day[:, None], evidence.spent_today, 0.0)
+    spent = (reported + np.nan_to_num(pace) * clock.traffic_unseen).sum(axis=1)
     required = np.maximum(clock.money - spent, 0.0) / np.maximum(clock.traffic_left, 1e-9)
     solved = pacing.solve_price(evidence.spend_scale, unit, required)
     price = pacing.step(ledger.price, solved, gain=hyper["pacing_gain"], max_step=hyper["pacing_max_step"])
@@ -207,22 +206,15 @@ def _split(
     return np.where((curves.scale > 0).any(axis=1, keepdims=True), moved, ledger.split)
 
 
-def _rotation(
-    portfolio: Portfolio,
-    ledger: Ledger,
-    evidence: Evidence,
-    cells: Floats,
-    clock: Clock,
-    hyper: Hyper,
-    rng: np.random.Generator,
-) -> Floats:
-    """[R, C, K] the same shares on every channel, renewed at local midnight."""
+def _rotation(portfolio: Portfolio, evidence: Evidence, cells: Floats, prior: CreativePrior, hyper: Hyper) -> Floats:
+    """[R, C, K] the same shares on every channel: goal units per impression are click rate times value of a click."""
     shown, clicked = evidence.impressions.sum(axis=1), evidence.clicks.sum(axis=1)
     usual = clicked.sum(axis=1, keepdims=True) / np.maximum(shown.sum(axis=1, keepdims=True), 1.0)
-    click_rate = (clicked + 50.0 * usual) / np.maximum(shown + 50.0, 1.0)
-    score = np.where(portfolio.creatives, click_rate * cells.mean(axis=1), 0.0)
-    behind = np.where((portfolio.unit_value > 0)[:, None], evidence.conversions.sum(axis=1), clicked)
-    shares = creative.rotation(
-        score, behind, portfolio.creatives, exploration=hyper["creative_exploration"], strength=20.0, rng=rng
-    )
-    return np.where(clock.new_day[:, None, None], shares[:, None, :], ledger.rotation)
+    spread = OWN_VARIANCE + SHARED_VARIANCE
+    appeal = (clicked + 1.0 / spread) / (shown * usual + 1.0 / spread)
+    appeal_variance = spread / (1.0 + spread * clicked)
+    converts = (portfolio.unit_value > 0)[:, None]
+    variance = appeal_variance + np.where(converts, prior.variance(evidence.conversions.sum(axis=1)), 0.0)
+    score = np.where(portfolio.creatives, appeal * cells.mean(axis=1), 0.0)
+    shares = creative.rotation(score, variance, portfolio.creatives, exploration=hyper["creative_exploration"])
+    return np.repeat(shares[:, None, :], portfolio.shape[1], axis=1)

@@ -116,20 +116,19 @@ class Agent:
 
     def _moves(self, wanted: Wanted, plan: Plan, now: InForce, steps: Steps, lease: Lease) -> list[Proposals]:
         go, launch = wanted.deliver, now.status == 0
-        only_down = lease.mode == Mode.CAUTIOUS and lease.coherence < 0.5
+        only_down = lease.mode == Mode.CAUTIOUS and not lease.may_raise
         bid = _towards(wanted.bid, now.bid, steps.bid, only_down=only_down)
         budget = _towards(wanted.budget, now.budget, steps.budget, only_down=only_down)
         weight = np.rint(wanted.weight * MICROS).astype(np.int64)
         moves = np.abs(budget - now.budget) > steps.least[:, None] * np.maximum(now.budget, 1)
         rebudget = go & (plan.rebudget[:, None] & moves | (now.budget == 0))
-        turn = (plan.rotate[:, None] | (now.weight.sum(axis=2) == 0)) & go
         shift = np.abs(weight - now.weight) > _WEIGHT_DEADBAND
         rebid = go & (np.abs(bid - now.bid) > _BID_DEADBAND * np.maximum(now.bid, 1))
         rise = np.ones_like(now.status)
         return [
             self._table(Field.BUDGET, rebudget, budget, "allocate", plan),
             self._table(Field.BID, rebid, bid, "pace", plan),
-            self._weights(turn[..., None] & shift, weight, plan),
+            self._weights(go[..., None] & shift, weight, plan),
             self._table(Field.STATUS, go & launch & (not only_down), rise, "deliver", plan),
         ]
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from policies import learning, planning
 from policies.clock import Traffic
 from policies.embedding import embed_text
+from policies.estimation import CreativePrior
 from policies.frames import Evidence, Floats, Ints, Plan, pad
 from policies.health import Gate, Mode, Thresholds, portfolio_state
 from policies.planning import Clock
@@ -42,7 +43,7 @@ def opening_hyper(config: SwarmConfig) -> Hyper:
         {
             "pacing_gain": config.pacing.gain,
             "pacing_max_step": config.pacing.max_step,
-            "memory_days": float(config.allocation.window_days),
+            "memory_days": config.allocation.window_days,
             "allocation_move": config.allocation.max_move,
             "exploration": config.allocation.exploration,
             "creative_exploration": config.creative.exploration,
@@ -55,8 +56,8 @@ def opening_hyper(config: SwarmConfig) -> Hyper:
 class Attention:
     """The newest answers; what decisions use while the service is away."""
 
-    creative: Floats
-    """[R, K] factors on conversion rates; ones before the first answer."""
+    creative: CreativePrior
+    """What the scorer expects of the creatives; nothing before its first head."""
     shares: Floats
     """[R, C] prior shares."""
     creative_features: Floats | None = None
@@ -83,7 +84,7 @@ class Brain:
         self.epoch = 1
         self._ledger: planning.Ledger | None = None
         self._reference: Floats | None = None
-        self.attention = Attention(np.ones((0, 1)), np.ones((0, len(channels))))
+        self.attention = Attention(CreativePrior.none((0, 1)), np.ones((0, len(channels))))
         self.cells: Floats = np.zeros((0, len(channels), 1))
         self.paused: frozenset[str] = frozenset()
 
@@ -103,7 +104,7 @@ class Brain:
         shares[:known] = old.shares
         self.attention = replace(
             old,
-            creative=pad(old.creative, (rows, creatives), fill=1.0),
+            creative=old.creative.grown((rows, creatives)),
             shares=shares,
             creative_features=None,
             routing_features=None,
@@ -115,14 +116,15 @@ class Brain:
 
     def creative_request(self) -> Request:
         """All creatives of all campaigns, as elements."""
-        creatives = self.portfolio.shape[2]
-        return Request(key=arrays.creative_elements(self.campaigns, creatives))
+        texts, genomes = arrays.creative_elements(self.campaigns, self.portfolio.shape[2])
+        return Request(query=texts, key=genomes, value=genomes)
 
     def routing_request(self) -> Request:
         """All campaigns against the platform experts."""
-        experts = np.stack([embed_text(f"{c.platform} {c.auction}") for c in self.channels]).astype(np.float32)
-        query = arrays.campaign_embeddings(self.campaigns)
-        return Request(query=query, key=np.repeat(experts[None], len(query), axis=0), mask=self.portfolio.allowed)
+        experts = np.stack([embed_text(f"{c.name} {c.auction}") for c in self.channels]).astype(np.float32)
+        query, gates = arrays.campaign_embeddings(self.campaigns), np.eye(len(experts), dtype=np.float32)
+        key, value = (np.repeat(each[None], len(query), axis=0) for each in (experts, gates))
+        return Request(query=query, key=key, value=value, mask=self.portfolio.allowed)
 
     def health_request(self, item: Evidence) -> Request | None:
         """The portfolio's state against its recent past; None before there is any."""
@@ -132,7 +134,7 @@ class Brain:
         seen = np.asarray(
             np.isfinite(item.residual[..., :3]).any(axis=(1, 2))
         )  # a resting campaign says nothing of health
-        if reference is None or item.tick < WARM_UP_TICKS or not seen.any():
+        if reference is None or item.tick.min() < WARM_UP_TICKS or not seen.any():
             return None
         return Request(query=state[None], key=reference[None], value=surprise[None], mask=seen[None])
 
@@ -142,7 +144,8 @@ class Brain:
         overall = answer.output[:, 0, -1].reshape(rows, creatives).astype(np.float64)
         self.attention.creative_features = answer.extras["features"].reshape(rows, creatives, -1).astype(np.float64)
         if answer.version:
-            self.attention.creative = learning.creative_prior(overall, self.portfolio.creatives)
+            doubt = answer.extras["doubt"].reshape(rows, creatives).astype(np.float64)
+            self.attention.creative = learning.creative_prior(overall, doubt, self.portfolio.creatives)
 
     def hear_routes(self, answer: Answer) -> None:
         """Take the router's gates on as prior shares; a router without a head means equal shares."""
@@ -168,7 +171,7 @@ class Brain:
     def assess(self, tick: int) -> list[str]:
         """Set the mode from coherence; returns the campaigns that did most to a transition, worst first."""
         health = self.config.health
-        limits = Thresholds(health.stable, health.cautious, health.freeze, health.hysteresis, health.dwell_ticks)
+        limits = Thresholds(health.stable, health.freeze, health.hysteresis, health.dwell_ticks)
         before = self.gate
         self.gate = before.step(self.attention.coherence, tick, limits)
         if self.gate.mode == before.mode:
@@ -186,27 +189,28 @@ class Brain:
 
     def lease(self, tick: int) -> Lease:
         """Leave to act in this hour and the next two."""
-        coherence = self.attention.coherence if np.isfinite(self.attention.coherence) else 0.0
-        return Lease(self.epoch, self.gate.mode, coherence, self.hyper.version, tick + LEASE_TICKS)
+        may_raise = self.attention.coherence >= self.config.health.cautious  # not where coherence is NaN
+        return Lease(self.epoch, self.gate.mode, may_raise, self.hyper.version, tick + LEASE_TICKS)
 
     def clock(self, moment: Moment, item: Evidence) -> Clock:
         """The hour to plan for, in each campaign's own day."""
-        unseen = np.minimum(max(moment.tick - 1 - item.tick, 0) if item.tick >= 0 else 0, moment.hour % 24)
+        silent = np.where(item.tick >= 0, moment.tick - 1 - item.tick, 0)
+        unseen = np.minimum(silent, moment.hour[:, None] % 24)
         inside = (moment.day >= 0) & (moment.day < self.days)
         today = np.where(inside, self.daily[np.arange(len(inside)), np.clip(moment.day, 0, self.days - 1)], 0) / MICROS
         return Clock(
             day=moment.day.astype(np.float64),
             new_day=moment.new_day,
+            day_ends=moment.hours_left == 1,
             money=today,
             traffic_left=self._traffic.ahead(moment.hour, moment.hours_left),
-            traffic_unseen=self._traffic.behind(moment.hour, unseen.astype(np.int32)),
+            traffic_unseen=self._traffic.behind(moment.hour[:, None], unseen.astype(np.int32)),
         )
 
     def plan(self, moment: Moment, item: Evidence, highest: Ints, room: Floats) -> Plan:
         """One hour's plan; ``highest`` [R, C]: highest budgets of the day, micros; ``room`` [R]: what the longer
         caps leave for a day's worst case, currency units."""
         known = replace(self.portfolio, exposure_cap=np.minimum(self.portfolio.exposure_cap, room))
-        rng = np.random.default_rng([self.config.run.seed, moment.tick])
         made, self._ledger = planning.plan(
             known,
             self._carried(),
@@ -216,7 +220,6 @@ class Brain:
             creative_prior=self.attention.creative,
             prior_shares=self.attention.shares,
             highest_budget=highest / MICROS,
-            rng=rng,
         )
         self.cells = planning.conversion_rates(self.portfolio, item, self.attention.creative)
         running = np.array([campaign.name not in self.paused for campaign in self.campaigns])
@@ -245,7 +248,9 @@ class Brain:
             "split": ledger.split,
             "rotation": ledger.rotation,
             "cells": self.cells,
-            "creative": self.attention.creative,
+            "creative": self.attention.creative.factor,
+            "creative_doubt": self.attention.creative.doubt,
+            "creative_own": np.array(self.attention.creative.own),
             "shares": self.attention.shares,
             "reference": reference,
             "epoch": np.array(self.epoch),
@@ -260,7 +265,9 @@ class Brain:
         """Go on from ``state``; the epoch moves on, so that a zombie's leases are stale."""
         self._ledger = planning.Ledger(state["price"], state["floor"], state["split"], state["rotation"])
         self.cells = state["cells"]
-        self.attention.creative, self.attention.shares = state["creative"], state["shares"]
+        own = float(state["creative_own"])
+        self.attention.creative = CreativePrior(state["creative"], state["creative_doubt"], own)
+        self.attention.shares = state["shares"]
         self._reference = state["reference"] if state["reference"].size else None
         self.epoch = int(state["epoch"]) + 1
         self.paused = frozenset(state["paused"].tolist())

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policies.estimation import estimate
+from policies.estimation import CreativePrior, estimate
 from policies.frames import Floats, Ints, Portfolio, Report
 from policies.planning import guess, opening_bid
 from swarm.platforms.market import Market
@@ -94,8 +94,8 @@ def _capped(portfolio: Portfolio, pacer: _Pacer, spent: Floats, level: Floats) -
 
 def _rates(portfolio: Portfolio, pacer: _Pacer) -> Floats:
     """[R, C] goal units per click."""
-    flat = np.ones((len(portfolio.allowed), portfolio.shape[2]))
-    rates = estimate(pacer.conversions, pacer.clicks, guess=_value_guess(portfolio), creative_prior=flat)
+    flat = CreativePrior.none(portfolio.creatives.shape)
+    rates = estimate(pacer.conversions, pacer.clicks, guess=_value_guess(portfolio), prior=flat)
     return _value(portfolio, rates.base[:, None] * rates.channel)
 
 

@@ -36,6 +36,7 @@ from swarm.observe.logging import bind_tick, configure_logging
 from swarm.observe.metrics import Metrics
 from swarm.platforms.traffic import HOUR_OF_WEEK
 from swarm.spec.campaign import Campaign
+from swarm.spec.money import MICROS
 from swarm.store.journal import Journal
 
 HOURS_A_DAY = 24
@@ -320,7 +321,7 @@ class Coordinator:
             self._brain.shares,
             attention.creative_features,
             attention.routing_features,
-            self._reporter.spend_share,
+            self._brain.daily / MICROS,
         )
 
     async def _ask(self, use_case: str, request: Request, tick: int) -> Answer | None:

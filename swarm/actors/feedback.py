@@ -31,8 +31,8 @@ class Lesson:
     """[R, C] the money's split at equal marginal returns."""
     creative_features: Floats
     routing_features: Floats
-    spend_share: float
-    """Of the day's money, what the portfolio spent; the last whole day."""
+    daily: Floats
+    """[R, D] what may be spent on each local day, currency units."""
 
 
 class FeedbackLoop:
@@ -92,7 +92,7 @@ class FeedbackLoop:
         return self._tuned(lesson, hyper)
 
     def _tuned(self, lesson: Lesson, hyper: Hyper) -> Hyper:
-        why = {"day": lesson.spend_share}
+        why = {"left": learning.left_over(lesson.evidence, lesson.daily)}
         factors = learning.nudge(why)
         if not factors:
             return hyper

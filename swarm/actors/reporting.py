@@ -31,8 +31,6 @@ class Reporter:
         self._campaigns: list[Campaign] = []
         self._spend, self._clicks, self._conversions = (np.zeros((0, len(scenario.channels))) for _ in range(3))
         self._today: Floats = np.zeros(0)
-        self.spend_share = 1.0
-        """Of the last whole day's money, what the portfolio spent."""
 
     def admit(self, campaigns: list[Campaign]) -> None:
         """Room for all of ``campaigns``."""
@@ -58,9 +56,7 @@ class Reporter:
                 self._clicks[:, columns] += part.clicks
                 self._conversions[:, columns] += part.conversions
         money = np.maximum(np.array([c.daily_budget_micros for c in self._campaigns]) / MICROS, 1e-12)
-        before, self._today = self._today, evidence.spent_today.sum(axis=1) / money
-        if len(before) == len(self._today) and (ended := self._today < before).any():
-            self.spend_share = float(np.minimum(before[ended], 1.0).mean())
+        self._today = evidence.spent_today.sum(axis=1) / money
         self._export(brain, standing, result)
 
     def rows(self, brain: Brain) -> list[dict[str, Any]]:

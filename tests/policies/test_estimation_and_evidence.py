@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from policies.estimation import estimate
+from policies.estimation import OWN_VARIANCE, CreativePrior, estimate
 from policies.evidence import Memory, elasticity, evidence, observe
 from policies.frames import Evidence, Portfolio, Report
 
@@ -108,7 +108,7 @@ def test_a_grown_memory_keeps_its_rows() -> None:
         if f.name == "tick":
             continue
         old, new, empty = (getattr(each, f.name) for each in (memory, grown, fresh))
-        axis = 0 if f.name in ("day", "spent_today", "due") else 1
+        axis = 0 if f.name in ("day", "spent_today", "spent_before", "due") else 1
         assert np.array_equal(np.take(new, range(ROWS), axis), old, equal_nan=True), f.name
         assert np.array_equal(np.take(new, [3, 4], axis), np.take(empty, [3, 4], axis), equal_nan=True), f.name
     assert memory.grown((ROWS, CHANNELS, 4)).sums.shape == (4, ROWS, CHANNELS, 4)
@@ -127,8 +127,8 @@ def test_evidence_says_what_was_seen() -> None:
     np.testing.assert_allclose(seen.cost_share, 0.6)
     np.testing.assert_allclose(seen.cost_per_click, 0.6 * report.bid)
     np.testing.assert_allclose(seen.spend_scale, report.cost.sum(axis=2) / report.bid**2)
-    joined = Evidence.concat([seen, replace(seen, tick=-1)])
-    assert joined.tick == -1
+    joined = Evidence.concat([seen, nothing])
+    assert joined.tick.tolist() == [0] * CHANNELS + [-1] * CHANNELS
     assert joined.clicks.shape == (ROWS, 2 * CHANNELS, CREATIVES)
     assert joined.residual.shape == (ROWS, 2, 4)
 
@@ -160,9 +160,26 @@ def test_an_unusual_hour_stands_out() -> None:
 
 def test_without_data_rates_are_the_prior() -> None:
     """Guess times what is expected of the creative."""
-    guess, prior = np.array([0.02, 0.1]), np.array([[1.0, 1.5], [0.8, 1.0]])
-    rates = estimate(np.zeros((2, 3, 2)), np.zeros((2, 3, 2)), guess=guess, creative_prior=prior)
-    np.testing.assert_allclose(rates.cells, (guess[:, None] * prior)[:, None, :].repeat(3, axis=1))
+    guess, factor = np.array([0.02, 0.1]), np.array([[1.0, 1.5], [0.8, 1.0]])
+    prior = CreativePrior(factor, np.zeros((2, 2)), OWN_VARIANCE)
+    rates = estimate(np.zeros((2, 3, 2)), np.zeros((2, 3, 2)), guess=guess, prior=prior)
+    np.testing.assert_allclose(rates.cells, (guess[:, None] * factor)[:, None, :].repeat(3, axis=1))
+
+
+@given(st.floats(0.001, 0.5), st.floats(0.0, 0.5), st.floats(0.01, 1000.0))
+def test_a_creatives_variance_is_that_of_the_gaussian_posterior(own: float, doubt: float, results: float) -> None:
+    """What is shared (known up to ``doubt``) plus what is the creative's own, given a result with noise 1 / results.
+
+    The oracle conditions the joint Gaussian of (shared, own): shared has variance ``doubt`` given all data, so
+    before this creative's own result it had ``before`` with 1 / before = 1 / doubt - 1 / (own + noise).
+    """
+    noise = 1.0 / results
+    assume(doubt < 0.9 * (own + noise))
+    before = 1.0 / (1.0 / doubt - 1.0 / (own + noise)) if doubt > 1e-9 else 0.0
+    total, seen = before + own, before + own + noise
+    posterior = total - total**2 / seen
+    prior = CreativePrior(np.ones((1, 1)), np.full((1, 1), doubt), own)
+    np.testing.assert_allclose(prior.variance(np.full((1, 1), results)), posterior, rtol=1e-6, atol=1e-9)
 
 
 def test_with_lots_of_data_rates_are_the_truth() -> None:
@@ -171,7 +188,7 @@ def test_with_lots_of_data_rates_are_the_truth() -> None:
     base = rng.uniform(0.01, 0.1, (5, 1, 1))
     truth = base * rng.uniform(0.5, 2, (5, 4, 1)) * rng.uniform(0.7, 1.4, (5, 1, 3))
     clicks = np.full(truth.shape, 1e7)
-    rates = estimate(truth * clicks, clicks, guess=np.full(5, 0.5), creative_prior=np.ones((5, 3)))
+    rates = estimate(truth * clicks, clicks, guess=np.full(5, 0.5), prior=CreativePrior.none((5, 3)))
     np.testing.assert_allclose(rates.cells, truth, rtol=0.01)
 
 
@@ -182,7 +199,7 @@ def test_pooling_draws_thin_data_together(seed: int) -> None:
     truth = 0.04 * np.exp(0.2 * rng.standard_normal((20, 4, 1)))
     clicks = np.full((20, 4, 3), 30.0)
     seen = rng.poisson(truth * clicks).astype(np.float64)
-    rates = estimate(seen, clicks, guess=np.full(20, 0.03), creative_prior=np.ones((20, 3))).cells
+    rates = estimate(seen, clicks, guess=np.full(20, 0.03), prior=CreativePrior.none((20, 3))).cells
     assert (rates > 0).all()
     assert ((rates - truth) ** 2).mean() < 0.3 * ((seen / clicks - truth) ** 2).mean()
     assert rates.std() < (seen / clicks).std()

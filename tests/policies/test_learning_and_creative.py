@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.creative import rotation
+from policies.creative import FLOOR, rotation
 from policies.frames import Evidence, Portfolio, pad
-from policies.learning import creative_head, creative_prior, nudge, prior_shares, router_head
+from policies.learning import creative_head, creative_prior, left_over, nudge, prior_shares, router_head
 from policies.models.creative import CreativeScorer
 from policies.models.head import HeadModel
 from policies.models.router import ExpertRouter
@@ -22,28 +22,35 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 @given(SEEDS)
 def test_shares_sum_to_one_and_leave_each_creative_a_floor(seed: int) -> None:
-    """Only creatives that exist are shown; the same generator gives the same shares."""
+    """Only creatives that exist are shown."""
     rng = np.random.default_rng(seed)
     exists = rng.random((6, 4)) < 0.7
     exists[:, 0] = True
     score, behind = rng.uniform(0, 1, (6, 4)) * exists, rng.uniform(0, 99, (6, 4))
-    shares, again = (
-        rotation(score, behind, exists, exploration=1.0, strength=20.0, rng=np.random.default_rng(seed))
-        for _ in range(2)
-    )
+    shares = rotation(score, 1.0 / (behind + 20.0), exists, exploration=1.0)
     np.testing.assert_allclose(shares.sum(axis=1), 1.0)
-    assert (shares[exists] >= 0.02 - 1e-12).all()
+    assert (shares[exists] >= FLOOR - 1e-12).all()
     assert (shares[~exists] == 0).all()
-    assert np.array_equal(shares, again)
+
+
+@given(SEEDS, st.floats(0.2, 3.0))
+@settings(max_examples=20)
+def test_shares_are_those_of_thompson_sampling(seed: int, exploration: float) -> None:
+    """The closed form equals the mean over many draws."""
+    rng = np.random.default_rng(seed)
+    exists, draws = np.ones((1, 4), dtype=np.bool_), 40_000
+    score, behind = rng.uniform(0.5, 1.5, (1, 4)), rng.uniform(0, 50, (1, 4))
+    variance = 1.0 / (behind + 20.0)
+    won = (np.log(score) + exploration * np.sqrt(variance) * rng.standard_normal((draws, 4))).argmax(axis=1)
+    expected = FLOOR + (1 - 4 * FLOOR) * np.bincount(won, minlength=4) / draws
+    found = rotation(score, variance, exists, exploration=exploration)[0]
+    np.testing.assert_allclose(found, expected, atol=0.012)
 
 
 def test_the_best_creative_wins_with_data_and_all_are_tried_without() -> None:
     """Much data concentrates the rotation; none spreads it."""
     score, exists = np.array([[1.0, 1.3, 0.9]]), np.ones((1, 3), dtype=np.bool_)
-    shares = [
-        rotation(score, np.full((1, 3), n), exists, exploration=1.0, strength=1.0, rng=np.random.default_rng(0))[0]
-        for n in (0.0, 5000.0)
-    ]
+    shares = [rotation(score, np.full((1, 3), variance), exists, exploration=1.0)[0] for variance in (1.0, 1e-4)]
     assert shares[1].argmax() == 1
     assert shares[1][1] > 0.9
     assert shares[0].min() > 0.1
@@ -52,8 +59,9 @@ def test_the_best_creative_wins_with_data_and_all_are_tried_without() -> None:
 def _evidence(conversions: np.ndarray, clicks: np.ndarray) -> Evidence:
     rows, channels, _ = conversions.shape
     empty = {f.name: np.zeros((rows, channels)) for f in fields(Evidence)}
-    known = {"tick": 0, "day": np.zeros(rows, np.int32), "conversions": conversions, "matured_clicks": clicks}
-    return Evidence(**{**empty, **known})  # type: ignore[arg-type]
+    integers = {"tick": np.zeros(channels, np.int64), "day": np.zeros((rows, channels), np.int32)}
+    known = {"conversions": conversions, "matured_clicks": clicks}
+    return Evidence(**{**empty, **integers, **known})  # type: ignore[arg-type]
 
 
 def _portfolio(rows: int, creatives: int) -> Portfolio:
@@ -135,17 +143,33 @@ def test_creative_priors_are_one_on_average() -> None:
     """Geometric mean 1 per campaign over the creatives that exist; no more than a factor e either way."""
     overall = np.array([[0.3, -0.1, 7.0], [5.0, -5.0, 0.0]])
     exists = np.array([[True, True, False], [True, True, True]])
-    factors = creative_prior(overall, exists)
+    prior = creative_prior(overall, np.full((2, 3), 0.04), exists)
+    factors = prior.factor
     assert np.log(factors[0]).sum() == pytest.approx(0.0)
     assert factors[0, 2] == 1.0
     assert factors[1].tolist() == pytest.approx([np.e, 1 / np.e, 1.0])
+    assert prior.doubt.tolist() == [[0.04, 0.04, 0.0], [0.04, 0.04, 0.04]]
 
 
 def test_pacing_is_nudged_by_money_left_over() -> None:
-    """Left over: faster; overspent: slower; about right: no change."""
-    assert nudge({"day": 0.8}) == {"pacing_gain": 1.1}
-    assert nudge({"day": 0.97}) == {}
-    assert nudge({"day": 1.05}) == {"pacing_gain": 1 / 1.1}
+    """Left over: faster; overspent: slower; about right, or nothing known: no change."""
+    assert nudge({"left": 0.2}) == {"pacing_gain": 1.1}
+    assert nudge({"left": 0.03}) == {}
+    assert nudge({"left": float("nan")}) == {}
+    assert nudge({"left": -0.05}) == {"pacing_gain": 1 / 1.1}
+
+
+def test_money_left_over_is_that_of_the_last_whole_day() -> None:
+    """Campaigns that rested, and those whose channels have not closed the same day, are left out."""
+    none = np.zeros((4, 2, 1))
+    seen = replace(
+        _evidence(none, none),
+        day=np.array([[2, 2], [2, 1], [2, 2], [0, 0]], np.int32),
+        spent_before=np.array([[30.0, 50.0], [1.0, 1.0], [9.0, 9.0], [np.nan, np.nan]]),
+    )
+    daily = np.array([[1.0, 100.0], [1.0, 100.0], [50.0, 0.0], [50.0, 50.0]])
+    assert left_over(seen, daily) == pytest.approx(0.2)
+    assert np.isnan(left_over(_evidence(none, none), daily))
 
 
 def test_padding_puts_an_array_in_the_corner() -> None:

@@ -59,7 +59,7 @@ def test_the_target_raises_the_floor_while_value_is_dear_and_lowers_it_while_che
     assert moved[3] == 0
     for _ in range(500):
         floor = pacing.hold_target(floor, spent, value, target, gain=1.0)
-    assert floor.tolist() == pytest.approx([0.5, 0.02, 0.1, 0.0])
+    assert floor.tolist() == pytest.approx([0.125, 0.02, 0.1, 0.0])
 
 
 @given(SEEDS)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policies.estimation import CreativePrior
 from policies.evidence import Memory, evidence, observe
 from policies.frames import Evidence, Plan, Portfolio, Report
+from policies.pacing import hold_target
 from policies.planning import Clock, Ledger, opening_bid, plan, unit_bids
 from policies.specialist import want
 from policies.tuning import BOUNDS, Hyper
@@ -35,9 +38,10 @@ def _portfolio() -> Portfolio:
     )
 
 
-def _clock(*, new_day: bool = True) -> Clock:
+def _clock(*, new_day: bool = True, day_ends: bool = False) -> Clock:
     money = np.array([100.0, 100.0, 0.0, 100.0])
-    return Clock(np.zeros(ROWS), np.full(ROWS, new_day), money, np.full(ROWS, 20.0), np.full(ROWS, 1.0))
+    edges = np.full(ROWS, new_day), np.full(ROWS, day_ends)
+    return Clock(np.zeros(ROWS), *edges, money, np.full(ROWS, 20.0), np.full((ROWS, CHANNELS), 1.0))
 
 
 def _seen(seed: int) -> Evidence:
@@ -63,17 +67,18 @@ def _seen(seed: int) -> Evidence:
     return evidence(memory, previous, report, np.ones(ROWS))
 
 
-def _plan(seen: Evidence, clock: Clock, ledger: Ledger | None = None) -> tuple[Plan, Ledger]:
+def _plan(
+    seen: Evidence, clock: Clock, ledger: Ledger | None = None, highest: np.ndarray | None = None
+) -> tuple[Plan, Ledger]:
     return plan(
         _portfolio(),
         ledger or Ledger.start(_portfolio(), EQUAL),
         seen,
         clock,
         HYPER,
-        creative_prior=np.ones((ROWS, CREATIVES)),
+        creative_prior=CreativePrior.none((ROWS, CREATIVES)),
         prior_shares=EQUAL,
-        highest_budget=np.zeros((ROWS, CHANNELS)),
-        rng=np.random.default_rng(0),
+        highest_budget=np.zeros((ROWS, CHANNELS)) if highest is None else highest,
     )
 
 
@@ -95,14 +100,45 @@ def test_a_plan_keeps_caps_and_shares(seed: int) -> None:
     assert (made.click_value[3] == 1).all()
 
 
-def test_between_midnights_split_and_rotation_stay() -> None:
-    """Only the price moves from hour to hour."""
+def test_within_a_day_the_split_stays() -> None:
+    """Price and rotation follow the evidence from hour to hour, budgets do not."""
     _, before = _plan(_seen(1), _clock())
     made, after = _plan(_seen(2), _clock(new_day=False), before)
     assert np.array_equal(after.split, before.split)
-    assert np.array_equal(after.rotation, before.rotation)
     assert not made.rebudget.any()
+    assert (after.rotation != before.rotation).any()
     assert (after.price != before.price).any()
+
+
+def test_a_days_last_hour_makes_room_for_the_next_days_raises() -> None:
+    """Budgets whose worst case fills the cap: those that shrink do so before midnight, and then the others grow."""
+    portfolio, seen = _portfolio(), _seen(1)
+    _, ledger = _plan(seen, _clock())
+    full = np.full((ROWS, CHANNELS), 1.0) * (portfolio.exposure_cap / portfolio.over_delivery.sum())[:, None]
+    evening, after = _plan(seen, _clock(new_day=False, day_ends=True), ledger, full)
+    assert not np.array_equal(after.split, ledger.split)
+    assert evening.rebudget.all()
+    assert (evening.budget <= full * (1 + 1e-9)).all()
+    morning, _ = _plan(seen, _clock(), after, evening.budget)
+    assert (evening.budget[1] < full[1] * (1 - 1e-6)).any()
+    assert (morning.budget[1] > evening.budget[1] * (1 + 1e-6)).any()
+
+
+def test_only_what_a_channel_has_not_reported_is_estimated() -> None:
+    """A channel that reports sooner than the others leaves less to guess, and so more to spend."""
+    seen = _seen(1)
+    late = np.full((ROWS, CHANNELS), 3.0)
+    soon = np.where(np.arange(CHANNELS) == 0, 1.0, late)
+    prices = [_plan(seen, replace(_clock(), traffic_unseen=unseen))[1].price for unseen in (late, soon)]
+    assert (prices[1][[0, 1]] < prices[0][[0, 1]]).all()
+
+
+def test_a_cost_target_never_silences_a_campaign() -> None:
+    """However much was overpaid, the price of money stops a little above the one that meets the target by itself."""
+    floor = np.array([0.05])
+    for _ in range(500):
+        floor = hold_target(floor, np.array([900.0]), np.array([1.0]), np.array([20.0]), gain=0.5)
+    assert floor[0] == pytest.approx(1.25 / 20.0)
 
 
 def test_a_spent_day_stops_delivery() -> None:
