@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from policies.tuning import BOUNDS
 from swarm.spec.fields import IsoDate, Problem, Section, Slug, refuse
 from swarm.spec.reading import read
+
+
+def _tuned(hyper: str, default: float, description: str) -> Any:
+    """A setting that is the first value of a hyperparameter, and has its bounds."""
+    low, high = BOUNDS[hyper]
+    return Field(default=default, ge=low, le=high, description=description)
 
 
 class Run(Section):
@@ -39,54 +46,45 @@ class Market(Section):
 class Pacing(Section):
     """How spend is steered along the day."""
 
-    gain: float = Field(
-        default=0.7,
-        ge=0.05,
-        le=2,
-        description="Share of the deviation from plan corrected in a step; past 1 it overshoots",
+    gain: float = _tuned(
+        "pacing_gain", 0.7, "Share of the deviation from plan corrected in an hour; past 1 it overshoots"
     )
-    max_step: float = Field(
-        default=0.5, ge=0.01, le=1, description="Largest change of a budget in one step, as a share"
-    )
+    max_step: float = _tuned("pacing_max_step", 0.5, "Largest change of the price of money in an hour, on a log scale")
 
 
 class Allocation(Section):
     """How money moves between campaigns and platforms."""
 
-    window_days: int = Field(default=7, ge=1, le=90, description="Days of results that an estimate looks back on")
-    max_move: float = Field(default=0.5, ge=0, le=1, description="Largest share of a budget moved away in one day")
-    exploration: float = Field(
-        default=0.05, ge=0, le=0.5, description="Share of the money kept for places with few results so far"
-    )
+    window_days: float = _tuned("memory_days", 7.0, "Days of results that an estimate looks back on")
+    max_move: float = _tuned("allocation_move", 0.8, "Share of the way to the best split that one day goes")
+    exploration: float = _tuned("exploration", 0.05, "Share of the money kept for platforms with few results so far")
 
 
 class Routing(Section):
     """How experts are chosen for a decision."""
 
-    temperature: float = Field(
-        default=0.5, ge=0.01, le=10, description="Softness of the choice; near 0 the best expert takes it all"
+    temperature: float = _tuned(
+        "routing_temperature", 0.5, "Softness of the choice; near 0 the best expert takes it all"
     )
-    top_k: int = Field(default=2, ge=1, le=16, description="Experts that are asked for one decision")
     prior_weight: float = Field(default=0.5, ge=0, le=1, description="Weight of what was known before the first result")
 
 
 class CreativeRotation(Section):
     """How creatives share the impressions."""
 
-    exploration: float = Field(
-        default=1.0,
-        ge=0,
-        le=10,
-        description="Width of the draw for a creative; 0 always shows the best so far",
+    exploration: float = _tuned(
+        "creative_exploration", 0.7, "Width of the draw for a creative; near 0 shows the best so far"
     )
 
 
 class Health(Section):
     """When the swarm slows down and when it stops."""
 
-    stable: float = Field(default=0.8, ge=0, le=1, description="Coherence from which everything is allowed")
-    cautious: float = Field(default=0.5, ge=0, le=1, description="Coherence below which only small changes are allowed")
-    freeze: float = Field(default=0.3, ge=0, le=1, description="Coherence below which nothing may be raised")
+    stable: float = Field(
+        default=0.8, ge=0, le=1, description="Coherence from which everything is allowed; below it steps are halved"
+    )
+    cautious: float = Field(default=0.5, ge=0, le=1, description="Coherence below which nothing may be raised")
+    freeze: float = Field(default=0.3, ge=0, le=1, description="Coherence below which nothing is written but pauses")
     hysteresis: float = Field(
         default=0.05, ge=0, le=0.5, description="How far past a threshold coherence has to come back to count"
     )
@@ -117,19 +115,11 @@ class Runtime(Section):
     """How failures are noticed and what follows."""
 
     heartbeat_s: float = Field(default=1.0, ge=0.05, le=60, description="Time between two signs of life of an actor")
-    lease_s: float = Field(default=10.0, ge=0.2, le=600, description="Silence after which an actor loses its work")
     call_deadline_s: float = Field(default=30.0, ge=0.1, le=600, description="Longest wait for an answer from an actor")
     restart_limit: int = Field(
         default=5, ge=0, le=100, description="Restarts of an actor inside the window before it is given up"
     )
     restart_window_s: float = Field(default=60.0, ge=1, le=3600, description="The window that restarts are counted in")
-
-    @model_validator(mode="after")
-    def _lease_outlasts_heartbeat(self) -> Self:
-        if self.lease_s <= self.heartbeat_s:
-            text = f"must be longer than heartbeat_s, {self.heartbeat_s}"
-            refuse([Problem(("lease_s",), text, str(self.lease_s))])
-        return self
 
 
 class Store(Section):

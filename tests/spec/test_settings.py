@@ -59,10 +59,7 @@ def test_partial_file(tmp_path: Path) -> None:
             "health:\n  cautious: 0.9",
             "s.yaml:2: health.cautious: must lie between freeze, 0.3, and stable, 0.8 (got '0.9')",
         ),
-        (
-            "runtime: {lease_s: 1}",
-            "s.yaml:1: runtime.lease_s: must be longer than heartbeat_s, 1.0 (got '1.0')",
-        ),
+        ("creative: {exploration: 0}", "s.yaml:1: creative.exploration: must be greater than or equal to 0.1"),
         (
             "run: {days: 1.5}",
             "s.yaml:1: run.days: must be a valid integer, unable to parse string as an integer",
