@@ -32,6 +32,7 @@ from swarm.platforms.log import AccountLog, read_log
 from swarm.results import gain
 from swarm.spec.campaign import Campaign, load_campaigns
 from swarm.spec.config import SwarmConfig
+from swarm.spec.rates import in_usd
 
 REPORTING_SEEDS = tuple(range(9000, 9010))
 """Read by this report alone; nothing was ever tuned on them."""
@@ -63,11 +64,6 @@ def demo() -> dict[str, Any]:
         for name in runs[0]["baselines"]
     }
     gap = (ours - rivals["equal_split"]) / (1.0 - rivals["equal_split"])
-    budget = [
-        sum(row["spend"] for row in run["by_campaign"] if row["currency"] == "USD")
-        / sum(row["budget"] for row in run["by_campaign"] if row["currency"] == "USD")
-        for run in runs
-    ]
     return {
         "seeds": list(REPORTING_SEEDS),
         "hindsight_ratio": _spread(ours),
@@ -77,7 +73,7 @@ def demo() -> dict[str, Any]:
             for name, rival in rivals.items()
         },
         **{name: _spread(rival) for name, rival in rivals.items()},
-        "spend_of_budget_usd": _spread(np.array(budget)),
+        "spend_of_budget": _spread(np.array([_in_usd(run, "spend") / _in_usd(run, "budget") for run in runs])),
         "overspend_micros": sum(run["overspend_micros"] for run in runs),
         "seconds": float(np.mean([run["seconds"] for run in runs])),
         "runs": [
@@ -88,6 +84,11 @@ def demo() -> dict[str, Any]:
             for run in runs
         ],
     }
+
+
+def _in_usd(run: Mapping[str, Any], what: str) -> float:
+    """Sum of the campaigns' ``what``, spend or budget."""
+    return sum(in_usd(row[what], row["currency"]) for row in run["by_campaign"])
 
 
 def history(log: AccountLog) -> dict[str, Any]:

@@ -121,8 +121,8 @@ def plan(
     creative_prior: CreativePrior,
     prior_shares: Floats,
     highest_budget: Floats,
-) -> tuple[Plan, Ledger]:
-    """One hour's plan and what to carry on.
+) -> tuple[Plan, Ledger, allocation.Certificate]:
+    """One hour's plan, what to carry on, and why the split that the next day moves towards is the best one.
 
     ``creative_prior``: what attention expects of the creatives.
     ``prior_shares`` [R, C]: how routing would split the money.
@@ -132,9 +132,8 @@ def plan(
     value = (cells * ledger.rotation).sum(axis=2) / np.maximum(ledger.rotation.sum(axis=2), 1e-12)
     price, spent = _price(portfolio, ledger, evidence, clock, hyper, value)
     floor = _floor(portfolio, ledger, evidence, cells, hyper)
-    split = np.where(
-        clock.day_ends[:, None], _split(portfolio, ledger, evidence, value, prior_shares, hyper), ledger.split
-    )
+    aim, proof = _split(portfolio, ledger, evidence, value, prior_shares, hyper)
+    split = np.where(clock.day_ends[:, None], aim, ledger.split)
     rotation = _rotation(portfolio, evidence, cells, creative_prior, hyper)
     target = HEADROOM * split * clock.money[:, None]
     # A budget counts until midnight even if lowered now, so room for tomorrow's raises is made in the last hour.
@@ -150,7 +149,7 @@ def plan(
         rotation=rotation,
         deliver=(clock.money > 0) & left,
     )
-    return made, replace(ledger, price=price, floor=floor, split=split, rotation=rotation)
+    return made, replace(ledger, price=price, floor=floor, split=split, rotation=rotation), proof
 
 
 def unit_bids(portfolio: Portfolio, evidence: Evidence, value: Floats) -> Floats:
@@ -186,8 +185,9 @@ def _floor(portfolio: Portfolio, ledger: Ledger, evidence: Evidence, cells: Floa
 
 def _split(
     portfolio: Portfolio, ledger: Ledger, evidence: Evidence, value: Floats, prior: Floats, hyper: Hyper
-) -> Floats:
-    """[R, C] shares of the day's money at equal marginal returns, moved from the old by a part of the way."""
+) -> tuple[Floats, allocation.Certificate]:
+    """[R, C] shares of the day's money, moved from the old by a part of the way to equal marginal returns, and the
+    certificate of those."""
     unit = unit_bids(portfolio, evidence, value)
     bid = bids(unit, np.maximum(ledger.price, ledger.floor), portfolio.bid_low, portfolio.bid_high)
     spend = np.nan_to_num(evidence.spend_scale) * bid**SPEND_ELASTICITY
@@ -199,11 +199,14 @@ def _split(
     low = np.where(portfolio.allowed, hyper["exploration"] / portfolio.allowed.sum(axis=1, keepdims=True), 0.0)
     high = np.where(portfolio.allowed, 1.0, 0.0)
     total = np.maximum(spend.sum(axis=1), 1e-12)
-    best = allocation.allocate(curves, total, low * total[:, None], high * total[:, None]) / total[:, None]
+    low, high = low * total[:, None], high * total[:, None]
+    money = allocation.allocate(curves, total, low, high)
+    best = money / total[:, None]
     sure = evidence.conversions.sum(axis=(1, 2))
     trust = (_PRIOR_CONVERSIONS / (_PRIOR_CONVERSIONS + sure))[:, None]
     moved = ledger.split + hyper["allocation_move"] * (trust * prior + (1 - trust) * best - ledger.split)
-    return np.where((curves.scale > 0).any(axis=1, keepdims=True), moved, ledger.split)
+    split = np.where((curves.scale > 0).any(axis=1, keepdims=True), moved, ledger.split)
+    return split, allocation.certificate(curves, money, ledger.split, low, high)
 
 
 def _rotation(portfolio: Portfolio, evidence: Evidence, cells: Floats, prior: CreativePrior, hyper: Hyper) -> Floats:

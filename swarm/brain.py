@@ -16,7 +16,7 @@ from policies import learning, planning
 from policies.clock import Traffic
 from policies.embedding import embed_text
 from policies.estimation import CreativePrior
-from policies.frames import Evidence, Floats, Ints, Plan, pad
+from policies.frames import Bools, Evidence, Floats, Ints, Plan, pad
 from policies.health import Gate, Mode, Thresholds, portfolio_state
 from policies.planning import Clock
 from policies.tuning import Hyper
@@ -211,7 +211,7 @@ class Brain:
         """One hour's plan; ``highest`` [R, C]: highest budgets of the day, micros; ``room`` [R]: what the longer
         caps leave for a day's worst case, currency units."""
         known = replace(self.portfolio, exposure_cap=np.minimum(self.portfolio.exposure_cap, room))
-        made, self._ledger = planning.plan(
+        made, self._ledger, self._proof = planning.plan(
             known,
             self._carried(),
             item,
@@ -230,6 +230,21 @@ class Brain:
         if self._ledger is None:
             return fresh
         return self._ledger.grown(fresh)
+
+    def proof(self, ended: Bools) -> dict[str, Any]:
+        """Why each campaign's next split is the best one on its own model; of those whose day has ``ended`` [R]."""
+        proof, names = self._proof, [channel.name for channel in self.channels]
+        return {
+            self.campaigns[r].name: {
+                "price": float(proof.price[r]),
+                "marginal": dict(zip(names, proof.marginal[r].tolist(), strict=True)),
+                "at_minimum": [name for name, at in zip(names, proof.at_minimum[r], strict=True) if at],
+                "at_maximum": [name for name, at in zip(names, proof.at_maximum[r], strict=True) if at],
+                "gain_over_equal": float(proof.gain_over_equal[r]),
+                "gain_over_current": float(proof.gain_over_current[r]),
+            }
+            for r in np.flatnonzero(ended)
+        }
 
     @property
     def shares(self) -> Floats:
@@ -269,8 +284,16 @@ class Brain:
         self.attention.creative = CreativePrior(state["creative"], state["creative_doubt"], own)
         self.attention.shares = state["shares"]
         self._reference = state["reference"] if state["reference"].size else None
-        self.epoch = int(state["epoch"]) + 1
+        self.epoch = max(self.epoch, int(state["epoch"])) + 1
         self.paused = frozenset(state["paused"].tolist())
         version, *values = state["hyper"].tolist()
         self.hyper = Hyper(int(version), dict(zip(self.hyper.values, values, strict=True)))
         self.gate = Gate(Mode(str(state["mode"])), int(state["since"]), held=bool(state["held"]))
+
+    def take_back(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Be as in ``state``, from before an hour that failed, but for what people have asked for since."""
+        asked, paused = self.gate, self.paused
+        self.resume(state)
+        self.paused = paused
+        if asked.held or self.gate.held:
+            self.gate = asked

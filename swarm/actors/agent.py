@@ -47,6 +47,14 @@ class Outcomes:
         """The sums of ``report``."""
         return cls(report.tick, report.cost.sum(axis=2), report.clicks.sum(axis=2), report.conversions.sum(axis=2))
 
+    def rows(self, first: int) -> list[tuple[float, ...]]:
+        """Tick, campaign, channel, spend, clicks and conversions where anything happened; channels from ``first``."""
+        campaign, channel = np.nonzero(self.spend + self.clicks + self.conversions)
+        at = (campaign, channel)
+        measured = (self.spend[at], self.clicks[at], self.conversions[at])
+        columns = (np.full(len(campaign), self.tick), campaign, channel + first, *measured)
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
 
 class PlatformAgent:
     """Ray shell of one platform agent.

@@ -35,6 +35,7 @@ class Children:
     def __init__(self, scenario: Scenario, call: Caller) -> None:
         """No children yet."""
         self._namespace, self._limits, self._call = scenario.namespace, scenario.config.runtime, call
+        self._ping = Caller(_PING_S)  # of its own: signs of life belong to no market hour, so they are not counted
         self._make: dict[str, tuple[Make, Ready]] = {}
         self._handles: dict[str, Any] = {}
         self._deaths: dict[str, deque[float]] = {}
@@ -63,21 +64,26 @@ class Children:
             await ready(self._handles[name])
             self.answered_s[name] = time.monotonic()
 
+    async def ping(self) -> list[str]:
+        """Ask all for a sign of life at once; returns those that gave none."""
+        names = list(self._handles)
+        alive = await asyncio.gather(*(self._alive(name) for name in names))
+        return [name for name, answered in zip(names, alive, strict=True) if not answered]
+
     async def heal(self) -> list[str]:
-        """Ping all; make the dead ones again. Returns their names.
+        """Make the dead ones again. Returns their names.
 
         Raises:
             Gone: a child died more often than the configuration allows within its window.
         """
-        alive = await asyncio.gather(*(self._alive(name) for name in self._make))
-        dead = [name for name, answered in zip(self._make, alive, strict=True) if not answered]
+        dead = await self.ping()
         for name in dead:
             await self._again(name)
         return dead
 
     async def _alive(self, name: str) -> bool:
         try:
-            await self._call(self._handles[name], "ping", deadline_s=_PING_S)
+            await self._ping(self._handles[name], "ping")
         except SwarmError:
             return False
         self.answered_s[name] = time.monotonic()

@@ -8,41 +8,31 @@ import os
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-import numpy as np
 import ray
 
 from policies.clock import Traffic
-from policies.evidence import Memory
-from policies.frames import Evidence
-from policies.health import RECOMMENDATIONS, Mode, Usual
-from swarm.actors.agent import AgentActor, Outcomes, Shard
-from swarm.actors.attention import AttentionActor
+from policies.health import RECOMMENDATIONS, Mode
+from swarm.actors import checkpoint
 from swarm.actors.calls import Caller
-from swarm.actors.children import Children
-from swarm.actors.dispatcher import DispatcherActor, Standing
-from swarm.actors.feedback import FeedbackActor, Lesson
-from swarm.actors.market import MarketActor
+from swarm.actors.dispatcher import Standing
+from swarm.actors.hour import Done, Hour
 from swarm.actors.reporting import Reporter
+from swarm.actors.roster import Roster
 from swarm.actors.scenario import Scenario
-from swarm.agent import Steps
-from swarm.attention.request import Answer, Request
 from swarm.brain import Brain
-from swarm.effects.proposals import Field, Proposals
+from swarm.effects.proposals import Proposals
 from swarm.errors import Failed, SwarmError
 from swarm.observe.logging import bind_tick, configure_logging
 from swarm.observe.metrics import Metrics
 from swarm.platforms.traffic import HOUR_OF_WEEK
 from swarm.spec.campaign import Campaign
-from swarm.spec.money import MICROS
 from swarm.store.journal import Journal
 
-HOURS_A_DAY = 24
 _POLL_S = 1.0
 _TRIES = 5
-CHILD_OPTIONS: dict[str, Any] = {"num_cpus": 0, "lifetime": "detached", "max_restarts": 0, "max_task_retries": 0}
 
 
 class Coordinator:
@@ -64,9 +54,9 @@ class Coordinator:
         self._call = Caller(self._config.runtime.call_deadline_s)
         self._brain = Brain(self._config, scenario.channels, Traffic(HOUR_OF_WEEK))
         self._reporter = Reporter(Metrics(self._config.name), scenario)
-        self._memories: dict[str, Memory] = {}
-        self._children = Children(scenario, self._call)
         self._tick = self._journal.last_tick() + 1
+        self._roster = Roster(scenario, self._call, self._brain, self._journal, lambda: self._tick)
+        self._children = self._roster.children
         self._error = ""
         self._clock: asyncio.Task[None] | None = None
         self._until, self._period_s = 0, 0.0
@@ -74,7 +64,7 @@ class Coordinator:
         self._hour_lock = asyncio.Lock()
         self._tick_ms: deque[float] = deque(maxlen=10_000)
         self._slices = scenario.slices()
-        self._declare()
+        self._hour = Hour(self._slices, self._brain, self._children, self._call, self._journal, self._log)
         self._recall()
         await self._children.ensure()
         self._heartbeat = asyncio.create_task(self._beat())
@@ -104,7 +94,7 @@ class Coordinator:
                 ]
                 self._journal.submit(rows)
                 self._admit(new)
-                await self._tell_everybody()
+                await self._roster.tell_everybody()
         self._log.info("submitted", new=len(new), offered=len(campaigns))
         return {
             c.name: "submitted" if c.name not in known else "known" if known[c.name] == c.digest() else "name taken"
@@ -137,6 +127,7 @@ class Coordinator:
             "held": brain.gate.held,
             "coherence": brain.attention.coherence,
             "recommendations": list(RECOMMENDATIONS[brain.gate.mode]),
+            "channels": [channel.name for channel in self._scenario.channels],
             "campaigns": self._reporter.rows(brain),
             "paused": sorted(brain.paused),
             "mode_seconds": self._reporter.mode_seconds(self._journal),
@@ -186,10 +177,10 @@ class Coordinator:
         self._journal.remember("clock", json.dumps({"until": 0, "period_s": 0.0}))
         if not pause or not self._brain.campaigns:
             return {}
-        standing: Standing = await self._call(self._children["dispatcher"], "standing", self._tick)
-        result: dict[str, int] = await self._call(
-            self._children["dispatcher"], "write", _pauses(standing), self._brain.lease(self._tick), self._tick
-        )
+        dispatcher, tick = self._children["dispatcher"], self._tick
+        standing: Standing = await self._call(dispatcher, "standing", tick)
+        pauses = Proposals.pauses(standing.now.status, reason="down")
+        result: dict[str, int] = await self._call(dispatcher, "write", pauses, self._brain.lease(tick), tick)
         return result
 
     # ---- the clock
@@ -225,15 +216,17 @@ class Coordinator:
         """One hour; where a child fails in it, the hour is taken back, the child made again, the hour tried again."""
         for left in reversed(range(_TRIES)):
             before = self._brain.state()
+            bind_tick(self._tick)
             try:
-                await self._hour()
+                done = await self._hour.run(self._tick)
             except SwarmError as error:
                 self._log.warning("hour_taken_back", error=str(error), tries_left=left)
                 if not left:
                     raise
-                self._brain.resume(before)
+                self._brain.take_back(before)
                 await self._heal()
             else:
+                self._close(done)
                 return
 
     async def _heal(self) -> None:
@@ -242,196 +235,31 @@ class Coordinator:
         for name in healed:
             self._reporter.restarted(name)
             self._log.warning("made_again", actor=name, times=self._children.restarts[name])
-        await self._tell_everybody()
+        await self._roster.tell_everybody()
 
-    async def _hour(self) -> None:
-        tick = self._tick
-        bind_tick(tick)
-        moment = self._brain.calendar.at(tick)
-        standing: Standing = await self._call(self._children["dispatcher"], "standing", tick)
-        trust = self._brain.gate.mode != Mode.FREEZE
-        seen = await asyncio.gather(
-            *(
-                self._call(self._children[f"agent/{p}"], "observe", tick, self._brain.cells[:, cols], trust)
-                for p, cols in self._slices.items()
-            )
-        )
-        parts, memories, outcomes = zip(*seen, strict=True)
-        evidence = Evidence.concat(list(parts))
-        await self._assess(tick, evidence)
-        await self._attend(tick, evidence)
-        plan = self._brain.plan(moment, evidence, standing.now.highest, standing.room)
-        lease = self._brain.lease(tick)
-        asked = await asyncio.gather(
-            *(
-                self._call(
-                    self._children[f"agent/{p}"], "propose", tick, plan.columns(cols), standing.now.columns(cols), lease
-                )
-                for p, cols in self._slices.items()
-            )
-        )
-        result = await self._call(self._children["dispatcher"], "write", Proposals.concat(asked), lease, tick)
-        self._memories = dict(zip(self._slices, memories, strict=True))
-        self._close(tick, list(zip(self._slices.values(), outcomes, strict=True)), evidence, standing, result)
-
-    async def _assess(self, tick: int, evidence: Evidence) -> None:
-        """Health, mode, and the healthy hour's lesson."""
-        request = self._brain.health_request(evidence)
-        if request is None:
-            return
-        answer = await self._ask("health_monitoring", request, tick)
-        self._brain.hear_health(answer)
-        culprits = self._brain.assess(tick)
-        mode = self._brain.gate.mode
-        if culprits:
-            self._log.warning(
-                "mode_changed", mode=str(mode), coherence=self._brain.attention.coherence, campaigns=culprits
-            )
-        if answer is not None and mode == Mode.STABLE:
-            signals = np.array(list(self._brain.attention.signals.values()))
-            await self._call(self._children["feedback"], "healthy", tick, signals)
-
-    async def _attend(self, tick: int, evidence: Evidence) -> None:
-        """Once a day, or where campaigns are new: creative scores and routes; in STABLE, learn first."""
-        attention = self._brain.attention
-        known = attention.creative_features is not None
-        if known and tick % HOURS_A_DAY:
-            return
-        if known and self._brain.gate.mode == Mode.STABLE and tick >= HOURS_A_DAY:
-            lesson = self._lesson(tick, evidence)
-            self._brain.hyper = await self._call(
-                self._children["feedback"], "learn", lesson, self._brain.portfolio, self._brain.hyper
-            )
-        creatives, routes = await asyncio.gather(
-            self._ask("creative_scoring", self._brain.creative_request(), tick),
-            self._ask("expert_routing", self._brain.routing_request(), tick),
-        )
-        if creatives is not None:
-            self._brain.hear_creatives(creatives)
-        if routes is not None:
-            self._brain.hear_routes(routes)
-
-    def _lesson(self, tick: int, evidence: Evidence) -> Lesson:
-        attention = self._brain.attention
-        assert attention.creative_features is not None
-        assert attention.routing_features is not None
-        return Lesson(
-            tick,
-            evidence,
-            self._brain.shares,
-            attention.creative_features,
-            attention.routing_features,
-            self._brain.daily / MICROS,
-        )
-
-    async def _ask(self, use_case: str, request: Request, tick: int) -> Answer | None:
-        """The service's answer, kept in the journal; None where the request itself was at fault, which is logged."""
-        stale = [name for name in self._brain.attention.stale if name != use_case]
-        try:
-            answer: Answer = await self._call(self._children["attention"], "compute", use_case, request)
-        except Failed as error:
-            self._log.error("attention_failed", use_case=use_case, error=str(error))
-            self._brain.attention.stale = (*stale, use_case)
-            return None
-        self._brain.attention.stale = tuple(stale)
-        kept = {"output": answer.output} if answer.output.size < 1e6 else {}
-        self._journal.answer(tick, use_case, answer.version, kept)
-        return answer
-
-    def _close(
-        self,
-        tick: int,
-        outcomes: list[tuple[slice, Outcomes | None]],
-        evidence: Evidence,
-        standing: Standing,
-        result: dict[str, int],
-    ) -> None:
+    def _close(self, done: Done) -> None:
         """Make the hour count: journal first, then the clock."""
-        brain = self._brain
-        self._journal.outcomes(
-            row for columns, part in outcomes if part is not None for row in _outcome_rows(part, columns.start)
-        )
+        brain, tick = self._brain, self._tick
+        rows = (part.rows(columns.start) for columns, part in done.outcomes if part is not None)
+        self._journal.outcomes(row for some in rows for row in some)
+        self._roster.memories = done.memories
         self._checkpoint()
-        signals = {**brain.attention.signals, "culprits": brain.culprits()}
-        self._journal.tick(tick, self._time().isoformat(), str(brain.gate.mode), brain.attention.coherence, signals)
-        self._reporter.hour(brain, evidence, standing, result, outcomes)
-        self._log.info("hour", mode=str(brain.gate.mode), coherence=brain.attention.coherence, **result)
+        why = {**brain.attention.signals, "culprits": brain.culprits()}
+        if (ended := brain.calendar.at(tick).hours_left == 1).any():
+            why["allocation"] = brain.proof(ended)
+        self._journal.tick(tick, self._time().isoformat(), str(brain.gate.mode), brain.attention.coherence, why)
+        self._reporter.hour(brain, done)
+        self._log.info("hour", mode=str(brain.gate.mode), coherence=brain.attention.coherence, **done.result)
         self._tick = tick + 1
         self._moved.set()
 
     def _checkpoint(self) -> None:
-        if self._brain.campaigns:
-            self._journal.model("state/brain", self._brain.epoch, self._tick, self._brain.state())
-        for platform, memory in self._memories.items():
-            arrays = {name: np.asarray(value) for name, value in asdict(memory).items()}
-            self._journal.model(f"state/{platform}", 1, self._tick, arrays)
-
-    # ---- the children
-
-    def _declare(self) -> None:
-        scenario = self._scenario
-        options = {**CHILD_OPTIONS, "namespace": scenario.namespace}
-        declare = self._children.declare
-        declare("market", lambda: MarketActor.options(name="market", **options).remote(scenario), self._tell_market)
-        declare(
-            "dispatcher",
-            lambda: DispatcherActor.options(name="dispatcher", **options).remote(scenario),
-            self._tell_dispatcher,
-        )
-        declare(
-            "attention",
-            lambda: AttentionActor.options(name="attention", **options).remote(scenario, self._heads()),
-            _nothing,
-        )
-        declare("feedback", lambda: FeedbackActor.options(name="feedback", **options).remote(scenario), _nothing)
-        for platform in self._slices:
-            declare(f"agent/{platform}", self._agent_maker(platform, options), self._agent_teller(platform))
-
-    def _agent_maker(self, platform: str, options: dict[str, Any]) -> Any:
-        return lambda: AgentActor.options(name=f"agent/{platform}", **options).remote(self._scenario, platform)
-
-    def _agent_teller(self, platform: str) -> Any:
-        async def tell(agent: Any) -> None:
-            if self._brain.campaigns:
-                await self._call(agent, "take", self._shard(platform), self._memories.get(platform))
-
-        return tell
-
-    async def _tell_market(self, market: Any) -> None:
-        if self._brain.campaigns:
-            await self._call(market, "admit", self._brain.campaigns, self._tick)
-
-    async def _tell_dispatcher(self, dispatcher: Any) -> None:
-        if self._brain.campaigns:
-            await self._call(dispatcher, "admit", self._brain.campaigns, self._tick)
-
-    async def _tell_everybody(self) -> None:
-        await self._tell_market(self._children["market"])
-        await self._tell_dispatcher(self._children["dispatcher"])
-        await asyncio.gather(*(self._agent_teller(p)(self._children[f"agent/{p}"]) for p in self._slices))
-
-    def _shard(self, platform: str) -> Shard:
-        rails = [campaign.guardrails for campaign in self._brain.campaigns]
-        steps = Steps(
-            budget=np.array([float(r.max_change_per_step) for r in rails]),
-            bid=np.array([float(r.max_bid_change_per_step) for r in rails]),
-            least=np.array([float(r.min_change) for r in rails]),
-        )
-        keep = float(np.exp(-1.0 / (HOURS_A_DAY * self._brain.hyper["memory_days"])))
-        return Shard(self._brain.portfolio.columns(self._slices[platform]), self._brain.calendar, steps, keep)
-
-    def _heads(self) -> dict[str, Any]:
-        """Every model's newest head, for a service that is made again."""
-        kept = self._journal.models()
-        heads: dict[str, Any] = {name: kept[name] for name in ("creative_scoring", "expert_routing") if name in kept}
-        if "usual" in kept:
-            version, usual = kept["usual"]
-            heads["health_monitoring"] = (version, Usual(usual["mean"], usual["square"]).head())
-        return heads
+        checkpoint.save(self._journal, self._brain, self._roster.memories, self._tick)
 
     async def _beat(self) -> None:
-        """Every heartbeat: set the gauges again, and notice who is silent."""
+        """Every heartbeat: ask for signs of life and set the gauges again."""
         while True:
+            await self._children.ping()
             self._reporter.beat(self._children.answered_s)
             await asyncio.sleep(self._config.runtime.heartbeat_s)
 
@@ -444,20 +272,15 @@ class Coordinator:
             self._journal.hyper(1, 0, self._brain.hyper.values, {})
             return
         self._admit(specs)
-        kept = self._journal.models()
-        if "state/brain" in kept:
-            self._brain.resume(kept["state/brain"][1])
-        for platform in self._slices:
-            if f"state/{platform}" in kept:
-                arrays: dict[str, Any] = {**kept[f"state/{platform}"][1]}
-                self._memories[platform] = Memory(**{**arrays, "tick": int(arrays["tick"])})
+        self._roster.memories = checkpoint.load(self._journal, self._brain, self._slices)
+        self._reporter.recall(self._journal.totals())
 
     def _admit(self, new: list[Campaign]) -> None:
         campaigns = [*self._brain.campaigns, *new]
         self._brain.admit(new, self._scenario.calendar(campaigns), self._scenario.budgets(campaigns))
         self._reporter.admit(campaigns)
 
-    def _time(self) -> Any:
+    def _time(self) -> datetime:
         return self._brain.calendar.utc(self._tick)
 
     def _known(self, names: list[str]) -> frozenset[str]:
@@ -473,42 +296,8 @@ class Coordinator:
         return sorted(names)
 
 
-def _pauses(standing: Standing) -> Proposals:
-    """A pause for everything that delivers."""
-    campaign, channel = np.nonzero(standing.now.status == 1)
-    count = len(campaign)
-    return Proposals(
-        campaign=campaign.astype(np.int32),
-        channel=channel.astype(np.int32),
-        field=np.full(count, Field.STATUS, dtype=np.int8),
-        creative=np.full(count, -1, dtype=np.int16),
-        new=np.zeros(count, dtype=np.int64),
-        reason=np.full(count, "down"),
-        estimate=np.zeros(count),
-        price=np.zeros(count),
-    )
-
-
-def _outcome_rows(part: Outcomes, first: int) -> list[tuple[float, ...]]:
-    campaign, channel = np.nonzero(part.spend + part.clicks + part.conversions)
-    at = (campaign, channel)
-    columns = (
-        np.full(len(campaign), part.tick),
-        campaign,
-        channel + first,
-        part.spend[at],
-        part.clicks[at],
-        part.conversions[at],
-    )
-    return list(zip(*(column.tolist() for column in columns), strict=True))
-
-
 def _quantile(ordered: list[float], share: float) -> float:
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)] if ordered else 0.0
-
-
-async def _nothing(_: Any) -> None:
-    """For children that need not be told anything."""
 
 
 CoordinatorActor = ray.remote(Coordinator)

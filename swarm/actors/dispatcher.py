@@ -73,8 +73,7 @@ class Dispatcher:
         door.ledger.grow(len(campaigns), slots)
         await self._settle(door)
         if self._door is None:
-            moment = self._calendar.at(tick)
-            door.restore(np.where(moment.new_day, tick, tick - moment.hour % 24).astype(np.int64))
+            door.restore(self._calendar.day_began(tick))
             self._door = door
 
     async def _settle(self, door: Door) -> None:

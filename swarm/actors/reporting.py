@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from policies.frames import Evidence, Floats
 from policies.health import Mode
-from swarm.actors.agent import Outcomes
 from swarm.actors.dispatcher import Standing
+from swarm.actors.hour import Done
 from swarm.actors.scenario import Scenario
 from swarm.brain import Brain
 from swarm.observe.metrics import Metrics
@@ -27,7 +27,7 @@ class Reporter:
 
     def __init__(self, metrics: Metrics, scenario: Scenario) -> None:
         """Nothing reported yet."""
-        self._metrics, self._channels = metrics, scenario.channels
+        self._metrics, self._slices = metrics, scenario.slices()
         self._campaigns: list[Campaign] = []
         self._spend, self._clicks, self._conversions = (np.zeros((0, len(scenario.channels))) for _ in range(3))
         self._today: Floats = np.zeros(0)
@@ -35,29 +35,26 @@ class Reporter:
     def admit(self, campaigns: list[Campaign]) -> None:
         """Room for all of ``campaigns``."""
         self._campaigns = campaigns
-        shape = (len(campaigns), len(self._channels))
+        shape = (len(campaigns), self._spend.shape[1])
         for name in ("_spend", "_clicks", "_conversions"):
             wide = np.zeros(shape)
             wide[: len(getattr(self, name))] = getattr(self, name)
             setattr(self, name, wide)
 
-    def hour(
-        self,
-        brain: Brain,
-        evidence: Evidence,
-        standing: Standing,
-        result: Mapping[str, int],
-        outcomes: Sequence[tuple[slice, Outcomes | None]],
-    ) -> None:
-        """One hour more; ``outcomes`` as each agent's columns and what they brought."""
-        for columns, part in outcomes:
+    def recall(self, totals: Iterable[tuple[int, int, float, float, float]]) -> None:
+        """Go on from what was reported before: campaign, channel, spend, clicks, conversions."""
+        for row, column, *sums in totals:
+            self._spend[row, column], self._clicks[row, column], self._conversions[row, column] = sums
+
+    def hour(self, brain: Brain, done: Done) -> None:
+        """One hour more."""
+        for columns, part in done.outcomes:
             if part is not None:
                 self._spend[:, columns] += part.spend
                 self._clicks[:, columns] += part.clicks
                 self._conversions[:, columns] += part.conversions
-        money = np.maximum(np.array([c.daily_budget_micros for c in self._campaigns]) / MICROS, 1e-12)
-        self._today = evidence.spent_today.sum(axis=1) / money
-        self._export(brain, standing, result)
+        self._today = today_share(done.evidence, brain.daily / MICROS)
+        self._export(brain, done.standing, done.result)
 
     def rows(self, brain: Brain) -> list[dict[str, Any]]:
         """One row per campaign for tables."""
@@ -114,14 +111,22 @@ class Reporter:
                 sum(c.caps_micros["daily_exposure"] for c, r in zip(self._campaigns, rows, strict=True) if r) / MICROS,
                 currency=str(currency),
             )
-            for column, channel in enumerate(self._channels):
-                gauge(
-                    "swarm_spend_total",
-                    float(self._spend[rows, column].sum()),
-                    platform=channel.platform,
-                    currency=str(currency),
-                )
-        for column, channel in enumerate(self._channels):
-            gauge("swarm_value", float(self._conversions[:, column].sum()), platform=channel.platform)
+            for platform, columns in self._slices.items():
+                spent = float(self._spend[rows, columns].sum())
+                gauge("swarm_spend_total", spent, platform=platform, currency=str(currency))
+        for platform, columns in self._slices.items():
+            gauge("swarm_value", float(self._conversions[:, columns].sum()), platform=platform)
         for name, count in result.items():
             self._metrics.add("swarm_proposals_total", count, result=name)
+
+
+def today_share(evidence: Evidence, daily: Floats) -> Floats:
+    """[R] reported spend over the money of the newest local day that any channel has reported; 0 where it rests.
+
+    ``daily`` [R, D]: what may be spent on each local day, currency units.
+    """
+    day = evidence.day.max(axis=1)
+    inside = (day >= 0) & (day < daily.shape[1])
+    money = np.where(inside, daily[np.arange(len(day)), np.clip(day, 0, daily.shape[1] - 1)], 0.0)
+    spent = np.where(evidence.day == day[:, None], evidence.spent_today, 0.0).sum(axis=1)
+    return np.where(money > 0, spent / np.where(money > 0, money, 1.0), 0.0)

@@ -58,6 +58,7 @@ class Door:
 
     def restore(self, day_began: NDArray[np.int64]) -> None:
         """Rebuild the ledger from the journal; ``day_began`` [R]: first tick of each campaign's running day."""
+        self.epoch = self._journal.last_epoch()
         for campaign, channel, field, creative, value in self._journal.in_force():
             plane = (self.ledger.budget, self.ledger.bid, self.ledger.weight, self.ledger.status)[field]
             place = (campaign, channel, creative) if field == Field.WEIGHT else (campaign, channel)

@@ -51,6 +51,22 @@ class Proposals:
         return Proposals(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
     @classmethod
+    def pauses(cls, status: NDArray[np.int64], *, reason: str) -> Proposals:
+        """A pause for everything that delivers by ``status`` [R, C]."""
+        campaign, channel = np.nonzero(status == 1)
+        count = len(campaign)
+        return cls(
+            campaign=campaign.astype(np.int32),
+            channel=channel.astype(np.int32),
+            field=np.full(count, Field.STATUS, dtype=np.int8),
+            creative=np.full(count, -1, dtype=np.int16),
+            new=np.zeros(count, dtype=np.int64),
+            reason=np.full(count, reason),
+            estimate=np.zeros(count),
+            price=np.zeros(count),
+        )
+
+    @classmethod
     def concat(cls, parts: Sequence[Proposals]) -> Proposals:
         """All rows of ``parts``, in order; at least one part."""
         return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)})

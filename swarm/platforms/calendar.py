@@ -64,6 +64,12 @@ class Calendar:
         day, hour, left, new_day, new_month, week, month = rows[self._zone_of].T
         return Moment(tick, day, hour, left, new_day == 1, new_month == 1, week, month)
 
+    def day_began(self, tick: int) -> NDArray[np.int64]:
+        """[R] the market hour in which the local day of hour ``tick`` began, on days of 23 to 25 hours too."""
+        day = self.at(tick).day
+        earlier = [self.at(tick - back).day == day for back in range(1, 26)]
+        return np.asarray(tick - np.sum(earlier, axis=0), dtype=np.int64)
+
     def dates(self, tick: int) -> list[date]:
         """The local date of every campaign."""
         by_zone = [self.utc(tick).astimezone(zone).date() for zone in self._zones]

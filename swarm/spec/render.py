@@ -29,4 +29,8 @@ def _lines(model: BaseModel, indent: str) -> Iterator[str]:
 
 def _bounds(info: FieldInfo) -> str:
     low, high = (next((getattr(m, end) for m in info.metadata if hasattr(m, end)), None) for end in ("ge", "le"))
-    return "." if low is None else f"; {low} to {high}."
+    return "." if low is None else f"; {_short(low)} to {_short(high)}."
+
+
+def _short(bound: object) -> str:
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)

@@ -32,7 +32,7 @@ CREATE TABLE ticks (tick INTEGER PRIMARY KEY, time TEXT NOT NULL, mode TEXT NOT 
 CREATE TABLE answers (tick INTEGER NOT NULL, use_case TEXT NOT NULL, version INTEGER NOT NULL, arrays BLOB NOT NULL);
 CREATE TABLE hyper (version INTEGER PRIMARY KEY, tick INTEGER NOT NULL, value TEXT NOT NULL, evidence TEXT NOT NULL);
 CREATE TABLE outcomes (tick INTEGER NOT NULL, campaign INTEGER NOT NULL, channel INTEGER NOT NULL,
-    spend REAL NOT NULL, clicks REAL NOT NULL, conversions REAL NOT NULL);
+    spend REAL NOT NULL, clicks REAL NOT NULL, conversions REAL NOT NULL, PRIMARY KEY (tick, campaign, channel));
 CREATE TABLE models (use_case TEXT PRIMARY KEY, version INTEGER NOT NULL, tick INTEGER NOT NULL, arrays BLOB NOT NULL);
 """
 INTENT_COLUMNS = (
@@ -142,6 +142,10 @@ class Journal:
                 rows,
             )
 
+    def last_epoch(self) -> int:
+        """The newest epoch that anything was asked under, or 0."""
+        return int(self._db.execute("SELECT COALESCE(MAX(epoch), 0) FROM intents").fetchone()[0])
+
     def unsettled(self) -> list[tuple[int, int, int, int, int, int]]:
         """Writes whose outcome is unknown: id, campaign, channel, field, creative, new."""
         return self._db.execute(
@@ -202,9 +206,16 @@ class Journal:
         return [(version, tick, json.loads(value), json.loads(why)) for version, tick, value, why in rows]
 
     def outcomes(self, rows: Iterable[Row]) -> None:
-        """Keep reported hours: tick, campaign, channel, spend, clicks, conversions."""
+        """Keep reported hours: tick, campaign, channel, spend, clicks, conversions; told again, they count once."""
         with self._writing() as db:
-            db.executemany("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?)", rows)
+            db.executemany("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def totals(self) -> list[tuple[int, int, float, float, float]]:
+        """Sums over all reported hours: campaign, channel, spend, clicks, conversions."""
+        return self._db.execute(
+            "SELECT campaign, channel, SUM(spend), SUM(clicks), SUM(conversions) FROM outcomes"
+            " GROUP BY campaign, channel"
+        ).fetchall()
 
     def model(self, use_case: str, version: int, tick: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep the newest head of a model."""

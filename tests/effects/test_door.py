@@ -199,3 +199,12 @@ def _seconds(call: Callable[[], object]) -> float:
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
+
+
+def test_a_stale_coordinator_is_refused_after_the_door_was_made_again(tmp_path: Path) -> None:
+    """The newest epoch that was shown survives in the journal."""
+    write(door(tmp_path), budget(100), lease=lease(epoch=7))
+    other = door(tmp_path)
+    other.restore(TODAY)
+    assert write(other, budget(110), lease=lease(epoch=6)) == {"lease": 1}
+    assert write(other, budget(110), lease=lease(epoch=7)) == {}

@@ -90,3 +90,14 @@ def test_a_calendar_without_campaigns_runs_on_utc() -> None:
     calendar = Calendar(date(2026, 6, 1), [])
     assert calendar.ticks(3) == 72
     assert calendar.at(5).day.shape == (0,)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "UTC"])
+@pytest.mark.parametrize("first", [date(2026, 3, 28), date(2026, 10, 24), date(2026, 3, 7), date(2026, 10, 31)])
+def test_a_day_began_in_its_first_hour(zone: str, first: date) -> None:
+    """Also where a clock is put forward or back in it."""
+    calendar = Calendar(first, [zone, "UTC"], anchor=zone)
+    began = 0
+    for tick in range(calendar.ticks(3)):
+        began = tick if calendar.at(tick).new_day[0] else began
+        assert calendar.day_began(tick)[0] == began

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policies.allocation import Certificate
 from policies.estimation import CreativePrior
 from policies.evidence import Memory, evidence, observe
 from policies.frames import Evidence, Plan, Portfolio, Report
@@ -70,6 +71,13 @@ def _seen(seed: int) -> Evidence:
 def _plan(
     seen: Evidence, clock: Clock, ledger: Ledger | None = None, highest: np.ndarray | None = None
 ) -> tuple[Plan, Ledger]:
+    made, carried, _ = _decide(seen, clock, ledger, highest)
+    return made, carried
+
+
+def _decide(
+    seen: Evidence, clock: Clock, ledger: Ledger | None = None, highest: np.ndarray | None = None
+) -> tuple[Plan, Ledger, Certificate]:
     return plan(
         _portfolio(),
         ledger or Ledger.start(_portfolio(), EQUAL),
@@ -122,6 +130,16 @@ def test_a_days_last_hour_makes_room_for_the_next_days_raises() -> None:
     morning, _ = _plan(seen, _clock(), after, evening.budget)
     assert (evening.budget[1] < full[1] * (1 - 1e-6)).any()
     assert (morning.budget[1] > evening.budget[1] * (1 + 1e-6)).any()
+
+
+def test_a_split_comes_with_its_certificate() -> None:
+    """Off their bounds all channels return the same at the margin, and no split that was left is better."""
+    _, _, proof = _decide(_seen(1), _clock(new_day=False, day_ends=True))
+    free = ~proof.at_minimum & ~proof.at_maximum & (proof.marginal > 0)
+    assert free.any(axis=1).all()
+    np.testing.assert_allclose(np.where(free, proof.marginal / proof.price[:, None], 1.0), 1.0, rtol=0.01)
+    assert (proof.gain_over_equal >= -1e-9).all()
+    assert (proof.gain_over_current >= -1e-9).all()
 
 
 def test_only_what_a_channel_has_not_reported_is_estimated() -> None:

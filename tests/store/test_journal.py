@@ -107,3 +107,11 @@ def test_four_thousand_writes_are_kept_in_time(path: Path) -> None:
     journal.settle(journal.intend(rows), np.full(4000, 5))
     assert 0.6 > time.perf_counter() - began
     assert {"applied": 4000} == journal.counts()
+
+
+def test_an_hour_that_is_told_again_counts_once(path: Path) -> None:
+    """Totals are sums over hours, whatever was repeated."""
+    journal = Journal(path)
+    journal.outcomes([(0, 0, 0, 1.0, 2.0, 0.0), (0, 0, 1, 5.0, 1.0, 1.0)])
+    journal.outcomes([(0, 0, 0, 1.0, 2.0, 0.0), (1, 0, 0, 2.0, 3.0, 1.0)])
+    assert journal.totals() == [(0, 0, 3.0, 5.0, 1.0), (0, 1, 5.0, 1.0, 1.0)]

@@ -1,0 +1,72 @@
+"""The coordinator's state without Ray."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from policies.clock import Traffic
+from policies.health import Mode
+from swarm.brain import Brain
+from swarm.platforms.calendar import Calendar
+from swarm.platforms.channels import FOUR
+from swarm.platforms.traffic import HOUR_OF_WEEK
+from swarm.spec.campaign import load_campaigns
+from swarm.spec.config import SwarmConfig
+
+
+@pytest.fixture
+def brain() -> Brain:
+    """A brain with the example campaigns."""
+    examples = load_campaigns([Path(__file__).parents[1] / "configs" / "campaigns"])
+    made = Brain(SwarmConfig(), FOUR, Traffic(HOUR_OF_WEEK))
+    calendar = Calendar(date(2026, 3, 2), [campaign.time_zone for campaign in examples])
+    made.admit(examples, calendar, np.full((len(examples), 3), 10**8))
+    return made
+
+
+def test_a_state_comes_back_as_it_was_but_for_the_epoch(brain: Brain) -> None:
+    """Epochs only grow, so that a lease from before is stale."""
+    brain.gate, brain.paused = brain.gate.hold(Mode.CAUTIOUS, 5), frozenset({brain.campaigns[1].name})
+    before, epoch = brain.state(), brain.epoch
+    brain.gate, brain.paused, brain.epoch = brain.gate.release(6), frozenset(), epoch + 3
+    brain.resume(before)
+    assert brain.epoch == epoch + 4
+    after = brain.state()
+    assert all(np.array_equal(after[name], before[name]) for name in before if name != "epoch")
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["held", "released"])
+def test_an_hour_that_is_taken_back_keeps_what_people_asked_for(brain: Brain, held: bool) -> None:
+    """A hold, a release or a pause that came while the hour failed stands."""
+    brain.gate = brain.gate if held else brain.gate.hold(Mode.FREEZE, 3)
+    before = brain.state()
+    brain.gate = brain.gate.hold(Mode.FREEZE, 4) if held else brain.gate.release(4)
+    brain.paused = frozenset({brain.campaigns[0].name})
+    asked = brain.gate
+    brain.take_back(before)
+    assert brain.gate == asked
+    assert brain.gate.held is held
+    assert brain.paused == {brain.campaigns[0].name}
+
+
+def test_an_hour_that_is_taken_back_takes_the_gates_own_moves_back(brain: Brain) -> None:
+    """What coherence did in it did not happen."""
+    before = brain.state()
+    brain.attention.coherence = 0.1
+    brain.assess(9)
+    moved = brain.gate
+    brain.take_back(before)
+    assert [moved.mode, brain.gate.mode] == [Mode.FREEZE, Mode.STABLE]
+
+
+@pytest.mark.parametrize(("coherence", "may_raise"), [(0.5, True), (0.4999, False), (float("nan"), False)])
+def test_a_lease_lets_nothing_be_raised_where_coherence_is_low_or_missing(
+    brain: Brain, coherence: float, may_raise: bool
+) -> None:
+    """The configuration's threshold; missing health is bad health."""
+    brain.attention.coherence = coherence
+    assert brain.lease(0).may_raise is may_raise
