@@ -136,10 +136,11 @@ def plan(
     split = np.where(clock.day_ends[:, None], aim, ledger.split)
     rotation = _rotation(portfolio, evidence, cells, creative_prior, hyper)
     target = HEADROOM * split * clock.money[:, None]
-    # A budget counts until midnight even if lowered now, so room for tomorrow's raises is made in the last hour.
     budget = allocation.within_exposure(
         target, highest_budget, portfolio.over_delivery, portfolio.exposure_cap, portfolio.nominal_cap
     )
+    # A budget counts until midnight even if lowered now: room for tomorrow's raises is made in the last hour.
+    budget = np.where(clock.day_ends[:, None], np.minimum(budget, highest_budget), budget)
     left = clock.money - spent > _NOTHING_LEFT * clock.money
     made = Plan(
         price=np.maximum(price, floor),

@@ -163,6 +163,7 @@ class Agent:
 
 
 def _towards(wanted: Floats, now: Ints, step: Floats, *, only_down: bool) -> Ints:
-    """[R, C] micros: ``wanted`` (currency units) as far as one step goes from ``now``."""
-    new = np.floor(limited(wanted * MICROS, now.astype(np.float64), max_step=step[:, None]))
+    """[R, C] micros: ``wanted`` (currency units) as far as one step goes from ``now``, and no micro further."""
+    new = limited(wanted * MICROS, now.astype(np.float64), max_step=step[:, None])
+    new = np.where(new < now, np.ceil(new), np.floor(new))
     return (np.minimum(new, now) if only_down else new).astype(np.int64)
