@@ -24,6 +24,11 @@ _RESIDUAL_MEMORY = 0.98
 _RECENT = 0.8
 
 
+def kept_an_hour(memory_days: float) -> float:
+    """Share of the old that an hour keeps where evidence is to last ``memory_days`` in the mean."""
+    return float(np.exp(-1.0 / (24.0 * memory_days)))
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """Discounted sums; all that an agent keeps."""

@@ -11,9 +11,11 @@ from dataclasses import replace
 import numpy as np
 
 from policies.clock import Traffic
+from policies.evidence import kept_an_hour
 from policies.frames import Floats, Ints
+from swarm import portfolio
 from swarm.actors.scenario import Scenario
-from swarm.agent import Agent, InForce, Steps
+from swarm.agent import Agent, InForce
 from swarm.brain import Brain
 from swarm.platforms.hindsight import hindsight
 from swarm.platforms.market import Market
@@ -61,14 +63,9 @@ class _Bidder:
         config, channels = scenario.config, scenario.channels[columns]
         self._brain = Brain(config, channels, traffic)
         self._brain.admit(list(campaigns), scenario.calendar(campaigns), money)
-        keep = float(np.exp(-1.0 / (24 * self._brain.hyper["memory_days"])))
+        keep = kept_an_hour(self._brain.hyper["memory_days"])
         self._agent = Agent(channels[0].platform, columns, traffic, keep=keep)
-        rails = [campaign.guardrails for campaign in campaigns]
-        step, bid_step, least = (
-            np.array([float(getattr(each, name)) for each in rails])
-            for name in ("max_change_per_step", "max_bid_change_per_step", "min_change")
-        )
-        self._steps, self._seed = Steps(step, bid_step, least), config.run.seed
+        self._steps, self._seed = portfolio.steps(campaigns), config.run.seed
 
     def hour(self, market: Market, tick: int) -> None:
         """Read the newest report, plan, and set what is wanted."""

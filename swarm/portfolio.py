@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from policies.embedding import embed_text
 from policies.frames import Bools, Floats, Ints, Portfolio
+from swarm.agent import Steps
 from swarm.effects.limits import NO_CAP, Limits
 from swarm.platforms.calendar import Calendar
 from swarm.platforms.channels import CONVERSION_LAG_H
@@ -69,6 +70,12 @@ def limits(campaigns: Sequence[Campaign], channels: Sequence[Channel], calendar:
         allowed=allowed(campaigns, channels),
         auto=np.array([c.autonomy.mode == "auto" for c in campaigns]),
     )
+
+
+def steps(campaigns: Sequence[Campaign]) -> Steps:
+    """How far a specialist may go in one step, by the campaigns' guardrails."""
+    names = ("max_change_per_step", "max_bid_change_per_step", "min_change")
+    return Steps(*(np.array([float(getattr(c.guardrails, name)) for c in campaigns]) for name in names))
 
 
 def listings(campaigns: Sequence[Campaign], channels: Sequence[Channel], seed: int) -> list[Listing]:

@@ -6,20 +6,17 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from policies.evidence import Memory
+from policies.evidence import Memory, kept_an_hour
 from policies.health import Usual
+from swarm import portfolio
 from swarm.actors.agent import AgentActor, Shard
 from swarm.actors.attention import AttentionActor
 from swarm.actors.calls import Caller
 from swarm.actors.children import Children
 from swarm.actors.dispatcher import DispatcherActor
 from swarm.actors.feedback import FeedbackActor
-from swarm.actors.hour import HOURS_A_DAY
 from swarm.actors.market import MarketActor
 from swarm.actors.scenario import Scenario
-from swarm.agent import Steps
 from swarm.brain import Brain
 from swarm.store.journal import Journal
 
@@ -75,14 +72,9 @@ class Roster:
         return tell
 
     def _shard(self, platform: str) -> Shard:
-        rails = [campaign.guardrails for campaign in self._brain.campaigns]
-        steps = Steps(
-            budget=np.array([float(r.max_change_per_step) for r in rails]),
-            bid=np.array([float(r.max_bid_change_per_step) for r in rails]),
-            least=np.array([float(r.min_change) for r in rails]),
-        )
-        keep = float(np.exp(-1.0 / (HOURS_A_DAY * self._brain.hyper["memory_days"])))
-        return Shard(self._brain.portfolio.columns(self._slices[platform]), self._brain.calendar, steps, keep)
+        brain = self._brain
+        steps, keep = portfolio.steps(brain.campaigns), kept_an_hour(brain.hyper["memory_days"])
+        return Shard(brain.portfolio.columns(self._slices[platform]), brain.calendar, steps, keep)
 
     def _heads(self) -> dict[str, Any]:
         """Every model's newest head, for a service that is made again."""
