@@ -39,6 +39,8 @@ REPORTING_SEEDS = tuple(range(9000, 9010))
 _BY_DAY = ("clicks", "logged_clicks", "same_bidder_clicks")
 EXAMPLES = Path("configs/campaigns")
 SCALE_HOURS = 48
+AT_TARGET = 0.95
+"""Cost over target from which the target and not the budget is what binds."""
 HISTORY_DAYS = 60
 
 
@@ -74,12 +76,21 @@ def demo() -> dict[str, Any]:
         },
         **{name: _spread(rival) for name, rival in rivals.items()},
         "spend_of_budget": _spread(np.array([_in_usd(run, "spend") / _in_usd(run, "budget") for run in runs])),
+        "spend_of_absorbable": _spread(np.array([_absorbed(run) for run in runs])),
         "overspend_micros": sum(run["overspend_micros"] for run in runs),
         "seconds": float(np.mean([run["seconds"] for run in runs])),
         "runs": [
             {
                 key: run[key]
-                for key in ("seed", "hindsight_ratio", "baselines", "hindsight_value", "mode_seconds", "tick_ms")
+                for key in (
+                    "seed",
+                    "hindsight_ratio",
+                    "baselines",
+                    "hindsight_value",
+                    "mode_seconds",
+                    "tick_ms",
+                    "by_campaign",
+                )
             }
             for run in runs
         ],
@@ -87,8 +98,14 @@ def demo() -> dict[str, Any]:
 
 
 def _in_usd(run: Mapping[str, Any], what: str) -> float:
-    """Sum of the campaigns' ``what``, spend or budget."""
+    """Sum of the campaigns' ``what``: spend, budget, or the budget that the market can absorb."""
     return sum(in_usd(row[what], row["currency"]) for row in run["by_campaign"])
+
+
+def _absorbed(run: Mapping[str, Any]) -> float:
+    """Spend over what the market can absorb; campaigns that stand at their cost target may spend no more."""
+    rows = [row for row in run["by_campaign"] if (row["cost_over_target"] or 0.0) < AT_TARGET]
+    return _in_usd({"by_campaign": rows}, "spend") / _in_usd({"by_campaign": rows}, "absorbable")
 
 
 def history(log: AccountLog) -> dict[str, Any]:

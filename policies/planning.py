@@ -179,8 +179,9 @@ def _floor(portfolio: Portfolio, ledger: Ledger, evidence: Evidence, cells: Floa
     clicks = evidence.clicks.sum(axis=(1, 2))
     value = (evidence.clicks * cells).sum(axis=(1, 2))
     spent = (evidence.cost_per_click * evidence.clicks.sum(axis=2)).sum(axis=1)
+    seen, gain = evidence.conversions.sum(axis=(1, 2)), 0.1 * hyper["pacing_gain"]
     return pacing.hold_target(
-        ledger.floor, spent, np.where(clicks > 0, value, 0.0), portfolio.target_cost, gain=0.1 * hyper["pacing_gain"]
+        ledger.floor, spent, np.where(clicks > 0, value, 0.0), portfolio.target_cost, seen, gain=gain
     )
 
 

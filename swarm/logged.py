@@ -32,7 +32,7 @@ def hindsight_of_each(scenario: Scenario, campaigns: Sequence[Campaign], logged:
     world, calendar = scenario.draw(campaigns), scenario.calendar(campaigns)
     alone = [replace(world, auctions_h=world.auctions_h * only) for only in np.eye(len(logged))]
     best = [hindsight(each, calendar, own[None]) for each, own in zip(alone, logged, strict=True)]
-    return np.asarray(np.sum(best, axis=0))
+    return np.asarray(np.sum([each.value for each in best], axis=0))
 
 
 def bidder_of_each(scenario: Scenario, campaigns: Sequence[Campaign], logged: Ints) -> Floats:

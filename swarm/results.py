@@ -20,7 +20,7 @@ from swarm import portfolio
 from swarm.actors.scenario import Scenario
 from swarm.effects.limits import NO_CAP
 from swarm.logged import bidder_of_each, hindsight_of_each
-from swarm.platforms.hindsight import hindsight
+from swarm.platforms.hindsight import Optimum, hindsight
 from swarm.rivals import RIVALS
 from swarm.spec.campaign import Campaign
 from swarm.spec.money import MICROS
@@ -39,8 +39,8 @@ class Truth:
     """[R, D] micros."""
     by_channel: Ints
     """[R, C] micros."""
-    best: Floats
-    """[R, D] the hindsight optimum."""
+    best: Optimum
+    """[R, D] of hindsight."""
     rivals: Mapping[str, Floats]
     """[R, D] by name."""
 
@@ -75,7 +75,7 @@ def summary(scenario: Scenario, campaigns: Sequence[Campaign], found: Truth) -> 
     worth = portfolio.worth(campaigns)
     months = [_month(scenario.first + timedelta(days=day)) for day in range(scenario.days)]
     spend = _spend(campaigns, found.spend)
-    value, best = _total(found.value, worth), _total(found.best, worth)
+    value, best = _total(found.value, worth), _total(found.best.value, worth)
     against = {} if scenario.logged is None else {"history": _history(scenario, scenario.logged, found)}
     return {
         **against,
@@ -131,7 +131,7 @@ def gain(ours: Floats, theirs: Floats) -> list[float]:
 
 def _row(scenario: Scenario, campaign: Campaign, row: int, found: Truth) -> dict[str, Any]:
     budget = scenario.budgets([campaign]) if scenario.daily is None else scenario.daily
-    best = float(found.best[row].sum())
+    best = float(found.best.value[row].sum())
     return {
         "name": campaign.name,
         "goal": campaign.goal,
@@ -139,6 +139,8 @@ def _row(scenario: Scenario, campaign: Campaign, row: int, found: Truth) -> dict
         "value": float(found.value[row].sum()),
         "spend": int(found.spend[row].sum()) / MICROS,
         "budget": int(budget.sum()) / MICROS,
+        "absorbable": float(found.best.spend[row].sum()),
+        "cost_over_target": _cost_over_target(campaign, found, row),
         "hindsight_value": best,
         "hindsight_ratio": float(found.value[row].sum()) / best if best else 0.0,
         "baselines": {name: float(rival[row].sum()) for name, rival in found.rivals.items()},
@@ -146,6 +148,12 @@ def _row(scenario: Scenario, campaign: Campaign, row: int, found: Truth) -> dict
             channel.name: int(found.by_channel[row, i]) / MICROS for i, channel in enumerate(scenario.channels)
         },
     }
+
+
+def _cost_over_target(campaign: Campaign, found: Truth, row: int) -> float | None:
+    """What a goal unit cost over what it should cost; None without a target."""
+    target, value = portfolio.target_cost(campaign), float(found.value[row].sum())
+    return None if target is None or not value else int(found.spend[row].sum()) / MICROS / value / target
 
 
 def _total(value: Floats, worth: Floats) -> float:

@@ -172,11 +172,13 @@ class Coordinator:
 
     async def stop(self, *, pause: bool) -> dict[str, int]:
         """Stop the clock; with ``pause``, stop delivery everywhere first. Returns what came of the writes."""
-        if self._clock is not None:
-            self._clock.cancel()
         self._journal.remember("clock", json.dumps({"until": 0, "period_s": 0.0}))
-        if not pause or not self._brain.campaigns:
-            return {}
+        async with self._hour_lock:  # an hour in flight could still launch what is paused here
+            if self._clock is not None:
+                self._clock.cancel()
+            return await self._pause_all() if pause and self._brain.campaigns else {}
+
+    async def _pause_all(self) -> dict[str, int]:
         dispatcher, tick = self._children["dispatcher"], self._tick
         standing: Standing = await self._call(dispatcher, "standing", tick)
         pauses = Proposals.pauses(standing.now.status, reason="down")

@@ -44,12 +44,22 @@ class Choices:
         return cost, value
 
 
-def hindsight(world: World, calendar: Calendar, budgets: NDArray[np.int64]) -> Floats:
-    """[R, D] expected goal units of the optimum; ``budgets`` [R, D] in micros."""
+@dataclass(frozen=True, slots=True)
+class Optimum:
+    """What could have been had, by day: [R, D], or [D] of one campaign."""
+
+    value: Floats
+    """Expected goal units."""
+    spend: Floats
+    """Currency units that they take: all of the money, where the market and the cost target can absorb it."""
+
+
+def hindsight(world: World, calendar: Calendar, budgets: NDArray[np.int64]) -> Optimum:
+    """The optimum of every campaign; ``budgets`` [R, D] in micros."""
     moments = [calendar.at(tick) for tick in range(calendar.ticks(budgets.shape[1]))]
     weather = [world.conditions(moment) for moment in moments]
     auction = Auction(world)
-    best = np.zeros(budgets.shape)
+    value, spend = np.zeros((2, *budgets.shape))
     for row, listing in enumerate(world.listings):
         one = auction.rows(row)
         low, high = listing.bid_bounds
@@ -59,8 +69,9 @@ def hindsight(world: World, calendar: Calendar, budgets: NDArray[np.int64]) -> F
         ]
         days = np.array([moment.day[row] for moment in moments])
         choices = _choices(world, row, [o.cost[0] for o in offers], [o.clicks[0] for o in offers], days)
-        best[row] = optimum(choices, budgets[row] / 1e6, listing.target_cost)
-    return best
+        best = optimum(choices, budgets[row] / 1e6, listing.target_cost)
+        value[row], spend[row] = best.value, best.spend
+    return Optimum(value, spend)
 
 
 def _choices(world: World, row: int, cost: list[Floats], clicks: list[Floats], days: NDArray[np.int32]) -> Choices:
@@ -73,12 +84,12 @@ def _choices(world: World, row: int, cost: list[Floats], clicks: list[Floats], d
     return Choices(np.concatenate([none, costs], axis=2), np.concatenate([none, values], axis=2), days)
 
 
-def optimum(choices: Choices, money: Floats, target_cost: float | None) -> Floats:
-    """[D] value of each day at ``money`` [D], with an average cost of at most ``target_cost`` over all days."""
+def optimum(choices: Choices, money: Floats, target_cost: float | None) -> Optimum:
+    """The best of each day at ``money`` [D], with an average cost of at most ``target_cost`` over all days."""
     price = _day_prices(choices, money)
     cost, value = _spend(choices, price, money)
     if target_cost is None or cost.sum() <= target_cost * value.sum():
-        return value
+        return Optimum(value, cost)
     low, high = 0.0, 1.0 / target_cost  # at this price every purchase meets the target by itself
     for _ in range(_BISECTIONS):
         floor = (low + high) / 2
@@ -89,12 +100,13 @@ def optimum(choices: Choices, money: Floats, target_cost: float | None) -> Float
     return _mix_to_target(dear, cheap, target_cost)
 
 
-def _mix_to_target(dear: tuple[Floats, Floats], cheap: tuple[Floats, Floats], target: float) -> Floats:
+def _mix_to_target(dear: tuple[Floats, Floats], cheap: tuple[Floats, Floats], target: float) -> Optimum:
     """The mixture of two neighbouring solutions that meets the target exactly."""
     over = dear[0].sum() - target * dear[1].sum()
     under = target * cheap[1].sum() - cheap[0].sum()
     part = under / max(over + under, 1e-300)
-    return np.asarray(part * dear[1] + (1 - part) * cheap[1])
+    cost, value = (part * of_dear + (1 - part) * of_cheap for of_dear, of_cheap in zip(dear, cheap, strict=True))
+    return Optimum(value, cost)
 
 
 def _day_prices(choices: Choices, money: Floats) -> Floats:

@@ -235,7 +235,11 @@ def test_people_can_submit_twice_pause_and_stop(examples: list[Campaign], scenar
         ask(coordinator, "pause", ["nobody"])
     follow(coordinator, 11)
     assert ask(coordinator, "resume", []) == []
-    follow(coordinator, 12)
+    ask(coordinator, "start", 40, 0.0)
+    ask(coordinator, "progress", 12)
     assert ask(coordinator, "stop", pause=True)["applied"] > 0
     last = {row[1:3]: row[6] for row in Journal(scenario.folder / "journal.sqlite").intents() if row[3] == Field.STATUS}
     assert set(last.values()) == {0}
+    stopped = ask(coordinator, "status")
+    assert not stopped["running"]
+    assert stopped["tick"] < 40

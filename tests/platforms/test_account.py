@@ -98,7 +98,7 @@ def test_shared_money_buys_at_least_what_the_logged_split_does() -> None:
     assert scenario.logged is not None
     assert scenario.daily is not None
     each = hindsight_of_each(scenario, [campaign], scenario.logged)
-    shared = hindsight(scenario.draw([campaign]), scenario.calendar([campaign]), scenario.daily)
+    shared = hindsight(scenario.draw([campaign]), scenario.calendar([campaign]), scenario.daily).value
     learnt = bidder_of_each(scenario, [campaign], scenario.logged)
     assert each.shape == learnt.shape == (1, DAYS)
     assert (shared >= each * (1 - 1e-9)).all()

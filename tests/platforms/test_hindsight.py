@@ -53,8 +53,16 @@ def test_it_is_the_linear_programs_optimum(seed: int, target: float | None) -> N
     """With and without a cost target, with money that binds, and money that does not."""
     choices = _choices(seed)
     for money in (np.array([20.0, 60.0]), np.array([0.0, 150.0]), np.array([1e6, 1e6])):
-        found = optimum(choices, money, target).sum()
+        found = optimum(choices, money, target).value.sum()
         assert found == pytest.approx(_linear(choices, money, target), rel=1e-6, abs=1e-9)
+
+
+def test_it_spends_all_that_can_be_absorbed() -> None:
+    """Its money where that binds; without end, no more than all there is to buy."""
+    choices, tight = _choices(2), np.array([20.0, 60.0])
+    np.testing.assert_allclose(optimum(choices, tight, None).spend, tight, rtol=1e-9)
+    everything = optimum(choices, np.full(2, 1e6), None)
+    assert everything.spend.sum() == pytest.approx(choices.best(np.zeros(len(choices.day)))[0].sum())
 
 
 def test_a_target_is_exact_even_where_some_choices_cost_next_to_nothing() -> None:
@@ -64,7 +72,7 @@ def test_a_target_is_exact_even_where_some_choices_cost_next_to_nothing() -> Non
     money, target = np.array([200.0, 200.0]), 10.0
     expected = _linear(choices, money, target)
     assert 0 < expected < 0.95 * _linear(choices, money, None)
-    assert optimum(choices, money, target).sum() == pytest.approx(expected, rel=1e-6)
+    assert optimum(choices, money, target).value.sum() == pytest.approx(expected, rel=1e-6)
 
 
 @given(st.integers(0, 10_000), st.floats(1.0, 400.0), st.floats(1.0, 2.0))
@@ -72,9 +80,9 @@ def test_more_money_or_a_looser_target_never_hurts(seed: int, money: float, fact
     """Whatever could be had before can still be had."""
     choices, budget = _choices(seed), np.full(2, money)
     for target in (None, 9.0):
-        less = optimum(choices, budget, target).sum()
-        assert optimum(choices, budget * factor, target).sum() >= less * (1 - 1e-9)
-    tight, loose = (optimum(choices, budget, 9.0 * f).sum() for f in (1.0, factor))
+        less = optimum(choices, budget, target).value.sum()
+        assert optimum(choices, budget * factor, target).value.sum() >= less * (1 - 1e-9)
+    tight, loose = (optimum(choices, budget, 9.0 * f).value.sum() for f in (1.0, factor))
     assert loose >= tight * (1 - 1e-9)
 
 
@@ -103,7 +111,7 @@ def _best(seed: int) -> Floats:
     if seed not in _KNOWN:
         listings = [listing(i, seed=1 + seed, goal=("conversions", "clicks")[i % 2]) for i in range(3)]
         one = market(listings, days=2, shocks=1.0)
-        _KNOWN[seed] = hindsight(one.world, one.calendar, one.budgets).sum(axis=1)
+        _KNOWN[seed] = hindsight(one.world, one.calendar, one.budgets).value.sum(axis=1)
     return _KNOWN[seed]
 
 
@@ -116,8 +124,11 @@ def test_a_target_costs_value_and_a_day_without_money_earns_none() -> None:
         world = replace(one.world, listings=(replace(free, target_cost=target),))
         budgets = one.budgets.copy()
         budgets[:, 1] = 0
-        last = hindsight(world, one.calendar, budgets)
-        assert last[0, 1] == 0
+        best = hindsight(world, one.calendar, budgets)
+        last = best.value
+        assert last[0, 1] == best.spend[0, 1] == 0
+        assert best.spend[0, 0] <= budgets[0, 0] / 1e6 * (1 + 1e-9)
+        assert target is None or best.spend.sum() <= target * last.sum() * (1 + 1e-6)
         value.append(last.sum())
     assert value[0] == pytest.approx(value[1], rel=1e-9)
     assert value[1] >= value[2] >= value[3] > 0

@@ -155,7 +155,7 @@ def test_a_cost_target_never_silences_a_campaign() -> None:
     """However much was overpaid, the price of money stops a little above the one that meets the target by itself."""
     floor = np.array([0.05])
     for _ in range(500):
-        floor = hold_target(floor, np.array([900.0]), np.array([1.0]), np.array([20.0]), gain=0.5)
+        floor = hold_target(floor, np.array([900.0]), np.array([1.0]), np.array([20.0]), np.array([1e6]), gain=0.5)
     assert floor[0] == pytest.approx(1.25 / 20.0)
 
 
