@@ -8,6 +8,7 @@ import os
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -51,6 +52,7 @@ class Coordinator:
         self._log = configure_logging(scenario.config.name, "coordinator", scenario.folder)
         self._scenario, self._config = scenario, scenario.config
         self._journal = Journal(scenario.folder / "journal.sqlite")
+        self._journal.remember("channels", json.dumps([asdict(channel) for channel in scenario.channels]))
         self._call = Caller(self._config.runtime.call_deadline_s)
         self._brain = Brain(self._config, scenario.channels, Traffic(HOUR_OF_WEEK))
         self._reporter = Reporter(Metrics(self._config.name), scenario)

@@ -27,6 +27,7 @@ CREATE TABLE intents (id INTEGER PRIMARY KEY, tick INTEGER NOT NULL, campaign IN
     new INTEGER NOT NULL, reason TEXT NOT NULL, estimate REAL NOT NULL, price REAL NOT NULL, epoch INTEGER NOT NULL,
     mode TEXT NOT NULL, refused_by TEXT NOT NULL, state TEXT NOT NULL, read_back INTEGER);
 CREATE INDEX intents_open ON intents (state) WHERE state = 'intended';
+CREATE INDEX intents_hour ON intents (tick, campaign);
 CREATE TABLE ticks (tick INTEGER PRIMARY KEY, time TEXT NOT NULL, mode TEXT NOT NULL, coherence REAL NOT NULL,
     evidence TEXT NOT NULL);
 CREATE TABLE answers (tick INTEGER NOT NULL, use_case TEXT NOT NULL, version INTEGER NOT NULL, arrays BLOB NOT NULL);
@@ -52,6 +53,10 @@ INTENT_COLUMNS = (
     "state",
 )
 """What an intent is told with."""
+_HOURS = """WITH RECURSIVE hours (tick) AS
+    (SELECT :first WHERE :first < :end UNION ALL SELECT tick + 1 FROM hours WHERE tick + 1 < :end) """
+# One campaign is read hour by hour: an index that began with the campaign would find it at once, but hours are
+# written a thousand campaigns at a time, and each would then touch a page of its own.
 Row = Sequence[Any]
 
 
@@ -60,16 +65,16 @@ class Journal:
 
     Raises:
         ValueError: from the constructor, if the file was written by a newer version of the program.
+        sqlite3.OperationalError: from the constructor, if a file to read is not there or no journal.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, or make it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open the file, or make it; with ``read_only`` it must be there, and is left as it is."""
         self.path = path
-        self._db = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._migrate()
+        self._db = _connect_to_read(path) if read_only else _connect(path)
+        if not read_only:
+            self._migrate()
+        self._check_schema()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -81,6 +86,8 @@ class Journal:
                 for statement in _SCHEMA.split(";\n"):
                     db.execute(statement)
                 db.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+
+    def _check_schema(self) -> None:
         found = int(self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()[0])
         if found > SCHEMA_VERSION:
             raise ValueError(f"{self.path} has schema {found}, this program knows up to {SCHEMA_VERSION}: upgrade it")
@@ -181,6 +188,19 @@ class Journal:
         """Tick, mode and coherence of every hour."""
         return self._db.execute("SELECT tick, mode, coherence FROM ticks ORDER BY tick").fetchall()
 
+    def mode_changes(self, first: int, end: int) -> list[tuple[int, str, str]]:
+        """Hours from ``first`` to before ``end`` whose mode is another than the hour's before: tick, old, new."""
+        return self._db.execute(
+            "SELECT now.tick, before.mode, now.mode FROM ticks AS now JOIN ticks AS before"
+            " ON before.tick = now.tick - 1 WHERE now.mode <> before.mode AND now.tick >= ? AND now.tick < ?",
+            (first, end),
+        ).fetchall()
+
+    def hour(self, tick: int) -> tuple[str, float, dict[str, Any]] | None:
+        """Time, coherence and evidence of an hour; None where it was not kept."""
+        row = self._db.execute("SELECT time, coherence, evidence FROM ticks WHERE tick = ?", (tick,)).fetchone()
+        return None if row is None else (row[0], row[1], json.loads(row[2]))
+
     def mode_hours(self) -> dict[str, int]:
         """Market hours in each mode."""
         return dict(self._db.execute("SELECT mode, COUNT(*) FROM ticks GROUP BY mode").fetchall())
@@ -217,6 +237,14 @@ class Journal:
             " GROUP BY campaign, channel"
         ).fetchall()
 
+    def reported(self, campaign: int, first: int, end: int) -> list[tuple[int, int, float, float, float]]:
+        """A campaign's reported hours from ``first`` to before ``end``: tick, channel, spend, clicks, conversions."""
+        return self._db.execute(
+            f"{_HOURS} SELECT tick, channel, spend, clicks, conversions"  # noqa: S608 - the hours are a constant
+            " FROM hours CROSS JOIN outcomes USING (tick) WHERE campaign = :campaign",
+            {"campaign": campaign, "first": first, "end": end},
+        ).fetchall()
+
     def model(self, use_case: str, version: int, tick: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep the newest head of a model."""
         with self._writing() as db:
@@ -232,6 +260,15 @@ class Journal:
         columns = ", ".join((*INTENT_COLUMNS, "read_back"))
         return self._db.execute(f"SELECT {columns} FROM intents ORDER BY id").fetchall()  # noqa: S608 - as above
 
+    def moves(self, campaign: int, first: int, end: int) -> list[tuple[Any, ...]]:
+        """A campaign's intents from hour ``first`` to before ``end``, oldest first: id, as told, read-back."""
+        columns = ", ".join(("id", *INTENT_COLUMNS, "read_back"))
+        return self._db.execute(
+            f"{_HOURS} SELECT {columns} FROM hours CROSS JOIN intents USING (tick)"  # noqa: S608 - as above
+            " WHERE campaign = :campaign ORDER BY id",
+            {"campaign": campaign, "first": first, "end": end},
+        ).fetchall()
+
     def counts(self) -> dict[str, int]:
         """How many intents there are of each state, and refusals by guard."""
         rows = self._db.execute(
@@ -239,6 +276,20 @@ class Journal:
             " COUNT(*) FROM intents GROUP BY s"
         ).fetchall()
         return {str(state): int(count) for state, count in rows}
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    return db
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """Without a log beside it nobody has the file open, and SQLite is told so: else it would make one to read."""
+    alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True, timeout=10.0)
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:

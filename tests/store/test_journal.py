@@ -115,3 +115,44 @@ def test_an_hour_that_is_told_again_counts_once(path: Path) -> None:
     journal.outcomes([(0, 0, 0, 1.0, 2.0, 0.0), (0, 0, 1, 5.0, 1.0, 1.0)])
     journal.outcomes([(0, 0, 0, 1.0, 2.0, 0.0), (1, 0, 0, 2.0, 3.0, 1.0)])
     assert journal.totals() == [(0, 0, 3.0, 5.0, 1.0), (0, 1, 5.0, 1.0, 1.0)]
+
+
+def test_a_reader_leaves_no_trace(path: Path) -> None:
+    """A journal that nobody has open is read without a file beside it, and cannot be written to."""
+    Journal(path).close()
+    reader = Journal(path, read_only=True)
+    assert -1 == reader.last_tick()
+    assert [path] == list(path.parent.iterdir())
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.remember("a", "b")
+
+
+def test_a_reader_sees_what_a_writer_has_committed(path: Path) -> None:
+    """While the swarm runs, and though its log was never folded into the file."""
+    writer = Journal(path)
+    writer.tick(0, "2026-01-01T00:00:00", "STABLE", 1.0, {})
+    reader = Journal(path, read_only=True)
+    writer.tick(1, "2026-01-01T01:00:00", "STABLE", 1.0, {})
+    assert 1 == reader.last_tick()
+
+
+def test_a_reader_makes_no_journal(path: Path) -> None:
+    """What is not there is not made."""
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        Journal(path, read_only=True)
+    assert not path.parent.exists()
+
+
+def test_moves_are_of_one_campaign_and_a_span(path: Path) -> None:
+    """From the first hour to before the end, with ids; an empty span has none."""
+    journal = Journal(path)
+    journal.intend([(tick, campaign, *ROW[2:]) for tick in range(4) for campaign in range(2)])
+    assert [(4, 1), (6, 2)] == [(row[0], row[1]) for row in journal.moves(1, 1, 3)]
+    assert [] == journal.moves(1, 3, 3)
+
+
+def test_reports_are_of_one_campaign_and_a_span(path: Path) -> None:
+    """As moves are."""
+    journal = Journal(path)
+    journal.outcomes((tick, campaign, 0, 1.0, 2.0, 3.0) for tick in range(4) for campaign in range(2))
+    assert [(1, 0, 1.0, 2.0, 3.0), (2, 0, 1.0, 2.0, 3.0)] == journal.reported(1, 1, 3)

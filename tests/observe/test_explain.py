@@ -1,0 +1,169 @@
+"""One campaign's story from a journal that the real door wrote."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from swarm.effects.guards import SINGLE
+from swarm.observe.explain import Event, ModeChange, Move, Split, Window, promise
+from swarm.platforms.channels import FOUR
+from swarm.store.journal import Journal
+from tests.effects.doors import UNIT, ask, bid, door, limits
+from tests.effects.test_guards import SCENES, _play
+from tests.observe.runs import BERLIN, DAYS, FROZEN, PROOF, hours, play, story, submit
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return play(tmp_path)
+
+
+def moves(events: list[Event]) -> list[Move]:
+    return [event for event in events if isinstance(event, Move)]
+
+
+def at(journal: Journal, tick: int) -> list[Event]:
+    """What happened in one hour."""
+    return story(journal, tick, tick + 1)
+
+
+def test_every_intent_of_the_campaign_is_told_once(journal: Journal) -> None:
+    """Nothing is left out, nothing is told twice, and nothing is another campaign's."""
+    own = [number for number, row in enumerate(journal.intents(), start=1) if row[1] == 0]
+    assert own == [move.intent for move in moves(story(journal))]
+    assert len(own) < len(journal.intents())
+
+
+def test_events_are_in_order_of_time(journal: Journal) -> None:
+    """A change of mode stands before the moves that were made under it."""
+    ticks = [event.tick for event in story(journal)]
+    assert ticks == sorted(ticks)
+
+
+def test_a_move_is_told_with_what_it_was_made_from(journal: Journal) -> None:
+    """Local time, names, values, reason, mode and epoch are as the journal has them."""
+    first, _, share, _ = moves(at(journal, 24))
+    assert "2026-03-03T00:00:00+01:00" == first.time.isoformat()
+    assert ("google_ads", "budget", "", 0, 100 * UNIT) == (
+        first.channel, first.field, first.creative, first.old, first.new,
+    )  # fmt: skip
+    assert ("test", 0.0, 0.0, "STABLE", 1) == (
+        first.reason, first.click_value, first.money_price, first.mode, first.epoch,
+    )  # fmt: skip
+    assert ("weight", BERLIN.creatives[1].id) == (share.field, share.creative)
+
+
+@pytest.mark.parametrize(
+    ("tick", "state", "read_back"),
+    [
+        pytest.param(25, "applied", UNIT + 25, id="applied"),
+        pytest.param(29, "refused", None, id="refused"),
+        pytest.param(31, "unverified", 2 * UNIT, id="unverified"),
+        pytest.param(32, "void", 2 * UNIT, id="void"),
+        pytest.param(24 * DAYS, "open", None, id="open"),
+    ],
+)
+def test_what_became_of_a_write(journal: Journal, tick: int, state: str, read_back: int | None) -> None:
+    """Each fate by its name, with what the platform showed."""
+    first = moves(at(journal, tick))[0]
+    assert (state, read_back) == (first.state, first.read_back)
+
+
+@pytest.mark.parametrize("guard", SCENES)
+def test_a_refusal_names_the_guard_and_its_promise(guard: str, tmp_path: Path) -> None:
+    """Every guard of the door can be explained in words of its own."""
+    _play(SCENES[guard], tmp_path)
+    journal = Journal(tmp_path / "journal.sqlite")
+    submit(journal)
+    hours(journal, 1)
+    (refused,) = [move for move in moves(story(journal)) if move.refused_by]
+    assert ("refused", guard) == (refused.state, refused.refused_by)
+    assert len(promise(guard)) > 10
+
+
+def test_promises_are_the_first_sentences_of_the_guards() -> None:
+    """The words come from the code, without shapes and line breaks; what is no guard any more has none."""
+    assert (
+        "Every value lies in its field's range: bids in the campaign's bounds, shares in [0, 1], budgets in theirs"
+        == (promise("sane"))
+    )
+    assert "Most that a calendar month may cost" == promise("monthly")
+    assert promise("known").startswith("whether there is such a setting")
+    assert "" == promise("of old")
+    assert len(SINGLE) == len({promise(name) for name, _ in SINGLE})
+
+
+def test_who_proposed_a_move(journal: Journal) -> None:
+    """The platform's agent, or the person who took the swarm down."""
+    assert "google_ads agent" == moves(at(journal, 24))[0].proposed_by
+    assert "a person" == moves(at(journal, 48))[0].proposed_by
+
+
+def test_reports_beside_a_move(journal: Journal) -> None:
+    """A day of the channel's reports before the move, and a day after it, the move's own hour included."""
+    first = moves(at(journal, 24))[0]
+    assert Window(24, 240.0, 24.0, 12.0) == first.before
+    assert Window(24, 480.0, 24.0, 12.0) == first.after
+
+
+def test_reports_that_are_still_to_come_are_not_counted(journal: Journal) -> None:
+    """Late platforms have said less: how many hours there are is told beside the sums."""
+    last = moves(at(journal, 48))[0]
+    assert Window(22, 440.0, 22.0, 11.0) == last.after
+    assert Window(0, 0.0, 0.0, 0.0) == moves(at(journal, 24 * DAYS))[0].after
+
+
+def test_reports_are_the_same_in_any_span(journal: Journal) -> None:
+    """A move says the same whether the story begins with it or before."""
+    whole = {move.intent: move for move in moves(story(journal))}
+    assert all(whole[move.intent] == move for move in moves(story(journal, 25, 49)))
+
+
+def test_a_change_of_mode(journal: Journal) -> None:
+    """It comes with coherence and culprits, and says whether this campaign is one."""
+    (change,) = [event for event in story(journal) if isinstance(event, ModeChange)]
+    assert (FROZEN, "STABLE", "FREEZE", 0.1, (BERLIN.name,), True) == (
+        change.tick, change.old, change.new, change.coherence, change.culprits, change.involved,
+    )  # fmt: skip
+
+
+def test_the_split_of_the_next_day(journal: Journal) -> None:
+    """One at the last hour of each local day, as the journal's evidence has it."""
+    splits = [event for event in story(journal) if isinstance(event, Split)]
+    assert [23, 47, 71] == [split.tick for split in splits]
+    assert {name: list(value) if isinstance(value, list) else value for name, value in PROOF.items()} == {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(splits[0]).items()
+        if name in PROOF
+    }
+
+
+def test_channels_have_the_names_that_the_journal_keeps(journal: Journal) -> None:
+    """A run on other channels than the four names its own, and waits for their reports."""
+    late = [asdict(replace(channel, name=f"my {channel.name}", report_lag_h=5)) for channel in FOUR]
+    journal.remember("channels", json.dumps(late))
+    assert ("my google_ads", "google_ads agent") == (
+        (first := moves(at(journal, 24))[0]).channel,
+        first.proposed_by,
+    )
+    assert 18 == moves(at(journal, 48))[0].after.hours
+
+
+def test_a_write_to_nowhere_is_told_as_well(tmp_path: Path) -> None:
+    """The door keeps refusals of channels that do not exist; they have a number in place of a name."""
+    ask(door(tmp_path), bid(1, channel=9), limits=limits())
+    journal = Journal(tmp_path / "journal.sqlite")
+    submit(journal)
+    hours(journal, 1)
+    (move,) = moves(story(journal))
+    assert ("no. 9", "known", 0) == (move.channel, move.refused_by, move.before.hours)
+
+
+def test_a_run_without_a_finished_hour_says_so(tmp_path: Path) -> None:
+    """Before the first hour is over there are no times to tell."""
+    with pytest.raises(ValueError, match="no market hour of this run is over yet"):
+        story(Journal(tmp_path / "journal.sqlite"))
