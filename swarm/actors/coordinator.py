@@ -10,6 +10,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 import ray
@@ -127,7 +128,7 @@ class Coordinator:
             "time": self._time().isoformat() if brain.campaigns else "",
             "mode": str(brain.gate.mode),
             "held": brain.gate.held,
-            "coherence": brain.attention.coherence,
+            "coherence": brain.attention.coherence if isfinite(brain.attention.coherence) else None,
             "recommendations": list(RECOMMENDATIONS[brain.gate.mode]),
             "channels": [channel.name for channel in self._scenario.channels],
             "campaigns": self._reporter.rows(brain),

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from swarm.cli.views import MODE_STYLE
+from swarm.cli.views import MODE_STYLE, coherence
 from swarm.observe.explain import BESIDE_H, REASONS, Event, ModeChange, Move, Split, Window, promise
 from swarm.spec.campaign import Campaign
 from swarm.spec.money import format_micros, minor_digits
@@ -65,7 +65,7 @@ def _mode(change: ModeChange) -> tuple[Text, Text, Text, Text]:
     who = ", ".join(change.culprits) or "no campaign stands out"
     return (
         Text.assemble("mode ", (change.old, MODE_STYLE[change.old]), " -> ", (change.new, MODE_STYLE[change.new])),
-        Text(f"coherence {change.coherence:.2f}; moved most by {who}"),
+        Text(f"coherence {coherence(change.coherence)}; moved most by {who}"),
         Text("this campaign is one of them", style="bold") if change.involved else Text(),
         Text(),
     )

@@ -135,10 +135,15 @@ def status(state: Mapping[str, Any]) -> RenderableType:
     return Group(_head(state), table, _foot(state))
 
 
+def coherence(known: float | None) -> str:
+    """Coherence for a person."""
+    return "unknown, which counts as bad" if known is None else f"{known:.2f}"
+
+
 def _head(state: Mapping[str, Any]) -> RenderableType:
     line = Text.assemble(
         (f" {state['mode']} ", f"bold black on {MODE_STYLE[state['mode']]}"),
-        f"  coherence {state['coherence']:.2f}   market time {state['time']}   hour {state['tick']}",
+        f"  coherence {coherence(state['coherence'])}   market time {state['time']}   hour {state['tick']}",
         "   held by a person" if state["held"] else "",
         (f"   stopped: {state['error']}", "bold red") if state["error"] else "",
     )

@@ -94,7 +94,8 @@ class ModeChange:
     time: datetime
     old: str
     new: str
-    coherence: float
+    coherence: float | None
+    """None where health was missing."""
     culprits: tuple[str, ...]
     """Campaigns that moved the health signals most, worst first."""
     involved: bool

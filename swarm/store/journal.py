@@ -28,7 +28,7 @@ CREATE TABLE intents (id INTEGER PRIMARY KEY, tick INTEGER NOT NULL, campaign IN
     mode TEXT NOT NULL, refused_by TEXT NOT NULL, state TEXT NOT NULL, read_back INTEGER);
 CREATE INDEX intents_open ON intents (state) WHERE state = 'intended';
 CREATE INDEX intents_hour ON intents (tick, campaign);
-CREATE TABLE ticks (tick INTEGER PRIMARY KEY, time TEXT NOT NULL, mode TEXT NOT NULL, coherence REAL NOT NULL,
+CREATE TABLE ticks (tick INTEGER PRIMARY KEY, time TEXT NOT NULL, mode TEXT NOT NULL, coherence REAL,
     evidence TEXT NOT NULL);
 CREATE TABLE answers (tick INTEGER NOT NULL, use_case TEXT NOT NULL, version INTEGER NOT NULL, arrays BLOB NOT NULL);
 CREATE TABLE hyper (version INTEGER PRIMARY KEY, tick INTEGER NOT NULL, value TEXT NOT NULL, evidence TEXT NOT NULL);
@@ -175,7 +175,7 @@ class Journal:
         ).fetchall()
 
     def tick(self, tick: int, time: str, mode: str, coherence: float, evidence: Mapping[str, Any]) -> None:
-        """Keep an hour's mode and what it rests on."""
+        """Keep an hour's mode and what it rests on; a coherence of NaN, health that is missing, is kept as NULL."""
         row = (tick, time, mode, coherence, json.dumps(evidence))
         with self._writing() as db:
             db.execute("INSERT OR REPLACE INTO ticks VALUES (?, ?, ?, ?, ?)", row)
@@ -184,8 +184,8 @@ class Journal:
         """The newest hour that was kept, or -1."""
         return int(self._db.execute("SELECT COALESCE(MAX(tick), -1) FROM ticks").fetchone()[0])
 
-    def modes(self) -> list[tuple[int, str, float]]:
-        """Tick, mode and coherence of every hour."""
+    def modes(self) -> list[tuple[int, str, float | None]]:
+        """Tick, mode and coherence of every hour; None where health was missing."""
         return self._db.execute("SELECT tick, mode, coherence FROM ticks ORDER BY tick").fetchall()
 
     def mode_changes(self, first: int, end: int) -> list[tuple[int, str, str]]:
@@ -196,8 +196,8 @@ class Journal:
             (first, end),
         ).fetchall()
 
-    def hour(self, tick: int) -> tuple[str, float, dict[str, Any]] | None:
-        """Time, coherence and evidence of an hour; None where it was not kept."""
+    def hour(self, tick: int) -> tuple[str, float | None, dict[str, Any]] | None:
+        """Time, coherence (None where health was missing) and evidence of an hour; None where it was not kept."""
         row = self._db.execute("SELECT time, coherence, evidence FROM ticks WHERE tick = ?", (tick,)).fetchone()
         return None if row is None else (row[0], row[1], json.loads(row[2]))
 

@@ -139,6 +139,32 @@ def test_attention_changes_decisions(
 SLOWER = ("dispatcher", "feedback", "market", "agent/google_ads", "coordinator")
 
 
+class SickAttention(ConstantAttention):
+    """One that cannot say anything of health."""
+
+    async def compute(self, use_case: str, request: Request) -> Answer:
+        if use_case == "health_monitoring":
+            raise Failed("no health today")
+        return await super().compute(use_case, request)
+
+
+def test_missing_health_freezes_and_the_clock_goes_on(examples: list[Campaign], scenarios: Make) -> None:
+    """Where attention fails on health the swarm writes nothing but pauses; status says that coherence is unknown."""
+    scenario = scenarios("sick", 2)
+    options: dict[str, Any] = {"name": "attention", "namespace": scenario.namespace, "lifetime": "detached"}
+    sick = ray.remote(SickAttention).options(**options, num_cpus=0).remote()
+    ray.get(sick.ping.remote(), timeout=60)
+    coordinator = launch(scenario)
+    ask(coordinator, "submit", examples)
+    status = follow(coordinator, 36)
+    assert (status["mode"], status["coherence"], status["restarts"]) == ("FREEZE", None, {})
+    assert status["stale_attention"] == ["health_monitoring"]
+    journal = Journal(scenario.folder / "journal.sqlite")
+    frozen = next(tick for tick, mode, coherence in journal.modes() if mode == "FREEZE" and coherence is None)
+    after = [row for row in journal.intents() if row[0] >= frozen and row[13] == "applied"]
+    assert all(row[3] == Field.STATUS and row[6] == 0 for row in after)
+
+
 @pytest.mark.parametrize(
     "victim", ["agent/meta", "attention", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOWER)]
 )
