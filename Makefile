@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Another index for torch alone, where the usual one offers only the CUDA build.
-TORCH_INDEX ?=
+export TORCH_INDEX ?=
 TORCH_FROM := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
 .PHONY: demo test test-all lint bench clean help
@@ -17,7 +17,7 @@ help:
 	@echo "make bench     the figures of the README"
 	@echo "TORCH_INDEX=URL chooses another package index for torch, PYTHON=path another interpreter"
 
-$(STAMP): pyproject.toml constraints.txt tools/torch_source.py
+$(STAMP): pyproject.toml setup.py constraints.txt tools/torch_source.py
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: make PYTHON=/path/to/python3.11"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python tools/torch_source.py $(TORCH_FROM)

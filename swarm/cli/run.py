@@ -19,6 +19,7 @@ from swarm.spec.campaign import Campaign
 from swarm.spec.config import SwarmConfig
 from swarm.spec.errors import nearest
 from swarm.spec.money import MINOR_DIGITS
+from swarm.spec.shipped import shipped
 
 _PATH = click.Path(path_type=Path)
 
@@ -36,7 +37,7 @@ def _renamed(_context: click.Context, _option: click.Parameter, pairs: tuple[str
 
 
 @click.command()
-@click.argument("specs", nargs=-1, type=_PATH, metavar="SPEC...")
+@click.argument("specs", nargs=-1, type=_PATH, metavar="[SPEC]...")
 @click.option("--days", type=click.IntRange(1, 366), help="Market days to run; 14 by default.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of the market and of all that is random.")
 @click.option("--market", type=click.Choice(["embedded"]), default="embedded", help="Where the money is spent.")
@@ -74,6 +75,8 @@ def run(
 ) -> None:
     """Run the campaigns in SPEC files or folders through simulated market days, as fast as ticks finish.
 
+    Without SPEC, the example campaigns that come with this program run.
+
     Everything is in this one command: a Ray cluster on this machine, the embedded market, the swarm, and at the
     end the value measured against the hindsight optimum and two simple rivals.
 
@@ -82,11 +85,12 @@ def run(
     what the logged budgets would have bought. How well the fit foretells days that it has not seen comes first.
     """
     assert market == "embedded"
-    if bool(specs) == (history is not None):
-        raise click.UsageError("give campaigns: SPEC files or folders, or a log with --history")
+    if specs and history is not None:
+        raise click.UsageError("give campaigns, SPEC files or folders, or a log with --history, not both")
     config = _configured(read_config(file), days, seed)
     if history is None:
-        found = _on_specs(read_campaigns(specs), config, address, Console(stderr=True))
+        console = Console(stderr=True)
+        found = _on_specs(_campaigns(specs, console), config, address, console)
     else:
         told = Console(stderr=True) if str(out) == "-" else views.console()
         found = _on_history(read_history(history, columns), config, currency, address, told)
@@ -102,6 +106,16 @@ def run(
 def _configured(config: SwarmConfig, days: int | None, seed: int | None) -> SwarmConfig:
     changes = {name: value for name, value in (("days", days), ("seed", seed)) if value is not None}
     return config.model_copy(update={"name": f"{config.name}-run", "run": config.run.model_copy(update=changes)})
+
+
+def _campaigns(specs: tuple[Path, ...], console: Console) -> list[Campaign]:
+    """The campaigns in ``specs``; where there are none the examples, and a line that says so."""
+    if specs:
+        return read_campaigns(specs)
+    examples = read_campaigns([shipped() / "campaigns"])
+    names = ", ".join(campaign.name for campaign in examples)
+    console.print(f"no SPEC given, so the examples run: {names}", highlight=False)
+    return examples
 
 
 def _on_specs(campaigns: list[Campaign], config: SwarmConfig, address: str | None, console: Console) -> dict[str, Any]:
