@@ -16,16 +16,16 @@ FLOOR = 0.01
 """Share that every creative keeps, so that a change in it is noticed."""
 
 
-def rotation(score: Floats, variance: Floats, exists: Bools, *, exploration: float) -> Floats:
+def rotation(score: Floats, variance: Floats, exists: Bools, *, exploration: Floats) -> Floats:
     """[R, K] shares: the chance that Thompson sampling would draw each creative, without drawing.
 
     The expected share under Thompson sampling ("An Empirical Evaluation of Thompson Sampling", 2011) is the
     probability of being the best, which has one integral over the creative's own draw.
 
-    ``score`` [R, K]: goal units per impression; ``variance`` [R, K] of its log; ``exploration`` scales its spread.
+    ``score`` [R, K]: goal units per impression; ``variance`` [R, K] of its log; ``exploration`` [R] scales its spread.
     """
     level = np.where(exists, np.log(np.maximum(score, 1e-300)), -np.inf)
-    wins = _best(level, exploration * np.sqrt(np.maximum(variance, 1e-12)))
+    wins = _best(level, exploration[:, None] * np.sqrt(np.maximum(variance, 1e-12)))
     count = exists.sum(axis=1, keepdims=True)
     return np.where(exists, FLOOR + (1.0 - FLOOR * count) * wins, 0.0)
 

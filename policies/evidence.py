@@ -10,6 +10,7 @@ Letters: R campaigns, C channels, K creatives.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -24,9 +25,15 @@ _RESIDUAL_MEMORY = 0.98
 _RECENT = 0.8
 
 
-def kept_an_hour(memory_days: float) -> float:
-    """Share of the old that an hour keeps where evidence is to last ``memory_days`` in the mean."""
-    return float(np.exp(-1.0 / (24.0 * memory_days)))
+def kept_an_hour(memory_days: Floats) -> Floats:
+    """[R] share of the old that an hour keeps where evidence is to last ``memory_days`` [R] in the mean."""
+    return np.asarray(np.exp(-1.0 / (24.0 * memory_days)))
+
+
+_FLAT = ("day", "spent_today", "due", "cost")
+"""Of a memory, what begins with the campaigns; all else has an axis before them."""
+_UNKNOWN = {"day": -1.0, "usual": np.nan, "spread": 0.05}
+"""What a memory holds of campaigns that have just joined, where that is not 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +43,16 @@ class Memory:
     tick: int
     day: Floats
     spent_today: Floats
-    spent_before: Floats
-    """[R, C] on the last whole day; NaN before there is one."""
     waiting: Floats
     """[2, R, C, K] clicks whose conversions are still to be reported, by lag."""
     due: Floats
     """[R, C, K] clicks that matured in the newest hour."""
     sums: Floats
     """[4, R, C, K] conversions, matured clicks, clicks, impressions."""
+    totals: Floats
+    """[3, R, C, K] clicks, matured clicks and conversions since the start."""
+    cost: Floats
+    """[R, C] spent since the start."""
     spend: Floats
     """[2, R, C] spend at a bid of 1, traffic."""
     click_cost: Floats
@@ -66,10 +75,11 @@ class Memory:
             tick=-1,
             day=np.full(rows, -1.0),
             spent_today=np.zeros(plane),
-            spent_before=np.full(plane, np.nan),
             waiting=np.zeros((2, *plane, creatives)),
             due=np.zeros((*plane, creatives)),
             sums=np.zeros((4, *plane, creatives)),
+            totals=np.zeros((3, *plane, creatives)),
+            cost=np.zeros(plane),
             spend=np.zeros((2, *plane)),
             click_cost=np.zeros((3, *plane)),
             landscape=np.zeros((5, *plane)),
@@ -80,32 +90,26 @@ class Memory:
 
     def grown(self, shape: tuple[int, int, int]) -> Memory:
         """The same memory with empty rows and creatives up to ``shape`` (R, C, K)."""
-        rows, channels, creatives = shape
         if self.waiting.shape[1:] == shape:
             return self
-        grown = {}
+        grown: dict[str, Any] = {}
         for f in fields(self):
             old = getattr(self, f.name)
             if f.name == "tick":
                 grown[f.name] = old
-            elif f.name in ("day", "spent_today", "spent_before"):
-                fill = {"day": -1.0, "spent_today": 0.0, "spent_before": np.nan}[f.name]
-                grown[f.name] = pad(old, (rows, channels)[: old.ndim], fill=fill)
-            elif f.name == "due":
-                grown[f.name] = pad(old, shape)
-            else:
-                wide = (old.shape[0], rows, channels, creatives)[: old.ndim]
-                grown[f.name] = pad(old, wide, fill={"usual": np.nan, "spread": 0.05}.get(f.name, 0.0))
+                continue
+            lead = () if f.name in _FLAT else old.shape[:1]
+            grown[f.name] = pad(old, (*lead, *shape)[: old.ndim], fill=_UNKNOWN.get(f.name, 0.0))
         return Memory(**grown)
 
 
 def observe(
-    memory: Memory, report: Report, traffic: Floats, rate: Floats, portfolio: Portfolio, *, keep: float, trust: bool
+    memory: Memory, report: Report, traffic: Floats, rate: Floats, portfolio: Portfolio, *, keep: Floats, trust: bool
 ) -> Memory:
     """``memory`` with one hour added; hours already known change nothing.
 
     ``traffic`` [R]: usual traffic of the reported hour. ``rate`` [R, C, K]: conversions per click that the
-    last plan expected. ``keep``: share of the old that an hour keeps.
+    last plan expected. ``keep`` [R]: share of the old that an hour keeps.
     ``trust``: false while conversions are not believed; they and the clicks that they answer are left out.
     """
     if report.tick <= memory.tick:
@@ -120,21 +124,17 @@ def observe(
         tick=report.tick,
         day=report.day.astype(np.float64),
         spent_today=report.spent_today,
-        spent_before=_whole_day(memory, report),
         waiting=waiting * (1.0 - matures),
         due=matured,
-        sums=keep * memory.sums + fresh,
+        sums=keep[:, None, None] * memory.sums + fresh,
+        totals=memory.totals + np.stack([report.clicks, matured, report.conversions]),
+        cost=memory.cost + report.cost.sum(axis=2),
         spend=_spend(memory.spend, report, traffic),
-        click_cost=keep * memory.click_cost + _click_cost(report),
-        landscape=keep * memory.landscape + _landscape(report, traffic),
+        click_cost=keep[:, None] * memory.click_cost + _click_cost(report),
+        landscape=keep[:, None] * memory.landscape + _landscape(report, traffic),
         recent=_RECENT * memory.recent + np.stack([report.conversions.sum(axis=2), (matured * rate).sum(axis=2)]),
         **_levels(memory, report, traffic),
     )
-
-
-def _whole_day(memory: Memory, report: Report) -> Floats:
-    ended = (report.day != memory.day)[:, None] & (memory.day >= 0)[:, None]
-    return np.where(ended, memory.spent_today, memory.spent_before)
 
 
 def _spend(spend: Floats, report: Report, traffic: Floats) -> Floats:
@@ -204,7 +204,8 @@ def evidence(memory: Memory, previous: Memory, report: Report | None, traffic: F
         cost_per_click=per_click,
         elasticity=elasticity(memory.landscape),
         spent_today=memory.spent_today,
-        spent_before=memory.spent_before,
+        totals=np.moveaxis(memory.totals, 0, -1),
+        cost=memory.cost,
         residual=residual(memory, previous, report, traffic),
     )
 

@@ -115,8 +115,10 @@ class Evidence:
     """[R, C] of won impressions in the bid."""
     spent_today: Floats
     """[R, C] reported for ``day``, up to and with ``tick``."""
-    spent_before: Floats
-    """[R, C] on the last whole day; NaN before there is one."""
+    totals: Floats
+    """[R, C, K, 3] clicks, matured clicks and conversions since the start."""
+    cost: Floats
+    """[R, C] spent since the start."""
     residual: Floats
     """[R, 4] standardised surprises of the newest hour: volume, price, click rate, conversions."""
 

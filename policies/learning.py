@@ -8,7 +8,6 @@ Letters: R campaigns, C channels, K creatives, F features.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -41,7 +40,7 @@ def creative_head(features: Floats, evidence: Evidence, portfolio: Portfolio, ce
     return {"weights": fit.mean[:width], "bias": fit.mean[width:], "root": fit.covariance_root}
 
 
-def router_head(features: Floats, shares: Floats, sure: Floats, allowed: Bools, *, temperature: float) -> Head:
+def router_head(features: Floats, shares: Floats, sure: Floats, allowed: Bools) -> Head:
     """Weights of the router: one regression per expert of the log share that its channel has earned.
 
     ``features`` [R, C, 32]; ``shares`` [R, C] at equal marginal returns; ``sure`` [R] conversions they rest on.
@@ -59,7 +58,7 @@ def router_head(features: Floats, shares: Floats, sure: Floats, allowed: Bools, 
             .mean
         )
         weights[e], bias[e] = mean[:width], 3.0 * mean[width]
-    return {"weights": weights, "bias": bias, "temperature": np.array([temperature])}
+    return {"weights": weights, "bias": bias}
 
 
 def creative_prior(overall: Floats, doubt: Floats, exists: Bools) -> CreativePrior:
@@ -70,28 +69,13 @@ def creative_prior(overall: Floats, doubt: Floats, exists: Bools) -> CreativePri
     return CreativePrior(factor, np.where(exists, doubt, 0.0), OWN_VARIANCE)
 
 
-def prior_shares(gates: Floats, allowed: Bools, *, weight: float) -> Floats:
-    """[R, C] shares for campaigns without data: routing's gates, mixed with equal shares so that none is shut out."""
-    equal = allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1)
-    chosen = np.where(gates.sum(axis=1, keepdims=True) > 0, gates, equal)
-    return np.asarray((1.0 - weight) * equal + weight * chosen)
+def prior_shares(gates: Floats, allowed: Bools, *, weight: float, temperature: Floats) -> Floats:
+    """[R, C] shares for campaigns without data: routing's gates, mixed with equal shares so that none is shut out.
 
-
-def left_over(evidence: Evidence, daily: Floats) -> float:
-    """Share of the last whole day's money that was not spent, the mean over campaigns; below 0 where too much was.
-
-    ``daily`` [R, D]: what may be spent on each local day. Campaigns whose channels have not all closed the same
-    day are left out; NaN where that leaves none.
+    ``gates`` [R, C] are a softmax at temperature 1; ``temperature`` [R] makes them softer or sharper.
     """
-    day = evidence.day[:, 0] - 1
-    money = np.where(day >= 0, daily[np.arange(len(day)), np.maximum(day, 0) % daily.shape[1]], 0.0)
-    same = (evidence.day == evidence.day[:, :1]).all(axis=1) & np.isfinite(evidence.spent_before).all(axis=1)
-    known = same & (money > 0)
-    spent = evidence.spent_before[known].sum(axis=1) / money[known]
-    return float(1.0 - spent.mean()) if known.any() else float("nan")
-
-
-def nudge(why: Mapping[str, float]) -> dict[str, float]:
-    """Factors on hyperparameters from how the day went: pacing that left money unspent steps faster, one that
-    overshot slower."""
-    return {"pacing_gain": 1.1} if why["left"] > 0.05 else {"pacing_gain": 1 / 1.1} if why["left"] < -0.01 else {}
+    equal = allowed / np.maximum(allowed.sum(axis=1, keepdims=True), 1)
+    sharp = gates ** (1.0 / temperature[:, None])
+    total = sharp.sum(axis=1, keepdims=True)
+    chosen = np.where(total > 0, sharp / np.where(total > 0, total, 1.0), equal)
+    return np.asarray((1.0 - weight) * equal + weight * chosen)

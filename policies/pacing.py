@@ -28,8 +28,11 @@ def solve_price(spend_scale: Floats, unit_bid: Floats, required: Floats) -> Floa
     return np.where((at_one > 0) & (required > 0), price, np.nan)
 
 
-def step(price: Floats, solved: Floats, *, gain: float, max_step: float) -> Floats:
-    """[R] ``price`` moved by ``gain`` of the log distance to ``solved``, at most ``max_step``; NaN moves nothing."""
+def step(price: Floats, solved: Floats, *, gain: Floats, max_step: Floats) -> Floats:
+    """[R] ``price`` moved by a part ``gain`` [R] of the log distance to ``solved``, at most ``max_step`` [R].
+
+    NaN in ``solved`` moves nothing.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         move = np.clip(gain * np.log(solved / price), -max_step, max_step)
     return np.asarray(price * np.exp(np.where(np.isfinite(move), move, 0.0)))
@@ -40,7 +43,7 @@ SURE_AT = 20.0
 
 
 def hold_target(
-    floor: Floats, spent: Floats, value: Floats, target: Floats, conversions: Floats, *, gain: float
+    floor: Floats, spent: Floats, value: Floats, target: Floats, conversions: Floats, *, gain: Floats
 ) -> Floats:
     """[R] lowest price that a cost target allows, moved by the target's own dual step.
 

@@ -14,7 +14,7 @@ from policies.bidding import bids, shading
 from policies.estimation import OWN_VARIANCE, SHARED_VARIANCE, CreativePrior, Rates, estimate
 from policies.evidence import SPEND_ELASTICITY
 from policies.frames import Bools, Evidence, Floats, Plan, Portfolio, pad
-from policies.tuning import Hyper
+from policies.tuning import Settings
 
 HEADROOM = 2.0
 """Platform budgets over the planned split: pacing spends by bids, budgets are the fence behind it."""
@@ -100,9 +100,19 @@ def rates_without_creatives(portfolio: Portfolio, evidence: Evidence) -> Floats:
     return np.asarray((rates.base[:, None] * rates.channel)[..., None])
 
 
+def values_by_all(portfolio: Portfolio, conversions: Floats, matured: Floats) -> Floats:
+    """[R, C, K] goal units of a click by all conversions and matured clicks [R, C, K] there ever were."""
+    none = CreativePrior.none(portfolio.creatives.shape)
+    return click_values(portfolio, estimate(conversions, matured, guess=_first(portfolio), prior=none).cells)
+
+
 def _rates(portfolio: Portfolio, evidence: Evidence, prior: CreativePrior) -> Rates:
-    first = np.where(portfolio.unit_value > 0, guess(portfolio), _START_RATE)
-    return estimate(evidence.conversions, evidence.matured_clicks, guess=first, prior=prior)
+    return estimate(evidence.conversions, evidence.matured_clicks, guess=_first(portfolio), prior=prior)
+
+
+def _first(portfolio: Portfolio) -> Floats:
+    """[R] conversions per click before any data."""
+    return np.where(portfolio.unit_value > 0, guess(portfolio), _START_RATE)
 
 
 def click_values(portfolio: Portfolio, rates: Floats) -> Floats:
@@ -116,7 +126,7 @@ def plan(
     ledger: Ledger,
     evidence: Evidence,
     clock: Clock,
-    hyper: Hyper,
+    hyper: Settings,
     *,
     creative_prior: CreativePrior,
     prior_shares: Floats,
@@ -124,6 +134,7 @@ def plan(
 ) -> tuple[Plan, Ledger, allocation.Certificate]:
     """One hour's plan, what to carry on, and why the split that the next day moves towards is the best one.
 
+    ``hyper``: each campaign's hyperparameters.
     ``creative_prior``: what attention expects of the creatives.
     ``prior_shares`` [R, C]: how routing would split the money.
     ``highest_budget`` [R, C]: highest daily budget in force today.
@@ -159,7 +170,7 @@ def unit_bids(portfolio: Portfolio, evidence: Evidence, value: Floats) -> Floats
 
 
 def _price(
-    portfolio: Portfolio, ledger: Ledger, evidence: Evidence, clock: Clock, hyper: Hyper, value: Floats
+    portfolio: Portfolio, ledger: Ledger, evidence: Evidence, clock: Clock, hyper: Settings, value: Floats
 ) -> tuple[Floats, Floats]:
     """The price of money after this hour's step, and what is spent today, unreported hours included."""
     unit = unit_bids(portfolio, evidence, value)
@@ -175,7 +186,7 @@ def _price(
     return np.where(clock.money > 0, price, ledger.price), spent
 
 
-def _floor(portfolio: Portfolio, ledger: Ledger, evidence: Evidence, cells: Floats, hyper: Hyper) -> Floats:
+def _floor(portfolio: Portfolio, ledger: Ledger, evidence: Evidence, cells: Floats, hyper: Settings) -> Floats:
     clicks = evidence.clicks.sum(axis=(1, 2))
     value = (evidence.clicks * cells).sum(axis=(1, 2))
     spent = (evidence.cost_per_click * evidence.clicks.sum(axis=2)).sum(axis=1)
@@ -186,7 +197,7 @@ def _floor(portfolio: Portfolio, ledger: Ledger, evidence: Evidence, cells: Floa
 
 
 def _split(
-    portfolio: Portfolio, ledger: Ledger, evidence: Evidence, value: Floats, prior: Floats, hyper: Hyper
+    portfolio: Portfolio, ledger: Ledger, evidence: Evidence, value: Floats, prior: Floats, hyper: Settings
 ) -> tuple[Floats, allocation.Certificate]:
     """[R, C] shares of the day's money, moved from the old by a part of the way to equal marginal returns, and the
     certificate of those."""
@@ -198,7 +209,7 @@ def _split(
         portfolio.first_price, evidence.elasticity / (1 + evidence.elasticity), evidence.cost_share
     )
     curves = allocation.Curves.through(spend, clicks * value, share_of_cost)
-    low = np.where(portfolio.allowed, hyper["exploration"] / portfolio.allowed.sum(axis=1, keepdims=True), 0.0)
+    low = np.where(portfolio.allowed, hyper["exploration"][:, None] / portfolio.allowed.sum(axis=1, keepdims=True), 0.0)
     high = np.where(portfolio.allowed, 1.0, 0.0)
     total = np.maximum(spend.sum(axis=1), 1e-12)
     low, high = low * total[:, None], high * total[:, None]
@@ -206,12 +217,12 @@ def _split(
     best = money / total[:, None]
     sure = evidence.conversions.sum(axis=(1, 2))
     trust = (_PRIOR_CONVERSIONS / (_PRIOR_CONVERSIONS + sure))[:, None]
-    moved = ledger.split + hyper["allocation_move"] * (trust * prior + (1 - trust) * best - ledger.split)
+    moved = ledger.split + hyper["allocation_move"][:, None] * (trust * prior + (1 - trust) * best - ledger.split)
     split = np.where((curves.scale > 0).any(axis=1, keepdims=True), moved, ledger.split)
     return split, allocation.certificate(curves, money, ledger.split, low, high)
 
 
-def _rotation(portfolio: Portfolio, evidence: Evidence, cells: Floats, prior: CreativePrior, hyper: Hyper) -> Floats:
+def _rotation(portfolio: Portfolio, evidence: Evidence, cells: Floats, prior: CreativePrior, hyper: Settings) -> Floats:
     """[R, C, K] the same shares on every channel: goal units per impression are click rate times value of a click."""
     shown, clicked = evidence.impressions.sum(axis=1), evidence.clicks.sum(axis=1)
     usual = clicked.sum(axis=1, keepdims=True) / np.maximum(shown.sum(axis=1, keepdims=True), 1.0)

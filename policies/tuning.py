@@ -1,10 +1,19 @@
-"""Hyperparameters: a small set, bounded, versioned and reversible."""
+"""Hyperparameters: a small set, bounded, versioned, and tried on a canary before all campaigns get them.
+
+Letters: R campaigns, H hyperparameters in the order of ``NAMES``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.frames import Floats, Ints, pad
 
 BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
@@ -18,6 +27,12 @@ BOUNDS: Mapping[str, tuple[float, float]] = MappingProxyType(
     }
 )
 """The range of each hyperparameter; nothing ever leaves it."""
+NAMES = tuple(BOUNDS)
+STEP = 2.0
+"""Factor by which a candidate moves one hyperparameter, up or down."""
+
+Settings = Mapping[str, Floats]
+"""Each hyperparameter's value for each campaign, [R]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +41,7 @@ class Hyper:
 
     version: int
     values: Mapping[str, float]
-    evidence: Mapping[str, float] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
     """What spoke for this version."""
 
     def __post_init__(self) -> None:
@@ -41,10 +56,83 @@ class Hyper:
     def __getitem__(self, name: str) -> float:
         return self.values[name]
 
-    def moved(self, factors: Mapping[str, float], evidence: Mapping[str, float], *, max_step: float = 1.25) -> Hyper:
-        """The next version: named values times their factors, each within ``max_step`` and its bounds."""
-        values = dict(self.values)
-        for name, factor in factors.items():
-            low, high = BOUNDS[name]
-            values[name] = min(high, max(low, values[name] * min(max_step, max(1 / max_step, factor))))
-        return Hyper(self.version + 1, values, dict(evidence))
+    def changed(self, changes: Mapping[str, float], evidence: Mapping[str, Any]) -> Hyper:
+        """The next version.
+
+        Raises:
+            ValueError: a value of ``changes`` is out of its bounds.
+        """
+        return Hyper(self.version + 1, {**self.values, **changes}, dict(evidence))
+
+    def stepped(self, name: str, direction: int) -> float:
+        """The value one step up (1) or down (-1), within its bounds."""
+        low, high = BOUNDS[name]
+        return min(high, max(low, self.values[name] * STEP**direction))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Other values that some of the canary's campaigns run with."""
+
+    number: int
+    """From 1, never used again."""
+    changes: Mapping[str, float]
+    since: int
+    """The market hour from which it runs."""
+    reason: str
+    """``step``, ``remembered`` or ``asked``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """The hyperparameters in use: a version for all, and candidates on the canary."""
+
+    hyper: Hyper
+    candidates: tuple[Candidate, ...]
+    assigned: Ints
+    """[R, H] number of the candidate that each campaign has each hyperparameter from; 0 for the version's own."""
+
+    @classmethod
+    def start(cls, hyper: Hyper) -> Tuning:
+        """No candidates."""
+        return cls(hyper, (), np.zeros((0, len(NAMES)), dtype=np.int64))
+
+    def grown(self, rows: int) -> Tuning:
+        """Campaigns that have joined run with the version's own values."""
+        return replace(self, assigned=pad(self.assigned, (rows, len(NAMES))))
+
+    def settings(self) -> dict[str, Floats]:
+        """Each hyperparameter's value for each campaign."""
+        values = {name: np.full(len(self.assigned), self.hyper[name]) for name in NAMES}
+        for candidate in self.candidates:
+            for name, value in candidate.changes.items():
+                values[name][self.assigned[:, NAMES.index(name)] == candidate.number] = value
+        return values
+
+    def without(self, numbers: set[int]) -> Tuning:
+        """The candidates ``numbers`` withdrawn; their campaigns go back to the version's own values."""
+        gone = np.isin(self.assigned, list(numbers))
+        left = tuple(candidate for candidate in self.candidates if candidate.number not in numbers)
+        return replace(self, candidates=left, assigned=np.where(gone, 0, self.assigned))
+
+    def as_arrays(self) -> dict[str, NDArray[Any]]:
+        """For the journal."""
+        changes = [[c.changes.get(name, np.nan) for name in NAMES] for c in self.candidates]
+        return {
+            "hyper": np.array([self.hyper.version, *(self.hyper[name] for name in NAMES)]),
+            "assigned": self.assigned,
+            "candidates": np.array([(c.number, c.since) for c in self.candidates], dtype=np.int64).reshape(-1, 2),
+            "changes": np.array(changes).reshape(-1, len(NAMES)),
+            "reasons": np.array([c.reason for c in self.candidates], dtype=np.str_),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Tuning:
+        """What ``as_arrays`` gave."""
+        version, *values = arrays["hyper"].tolist()
+        rows = zip(arrays["candidates"].tolist(), arrays["changes"], arrays["reasons"].tolist(), strict=True)
+        candidates = tuple(
+            Candidate(number, {n: float(v) for n, v in zip(NAMES, changes, strict=True) if np.isfinite(v)}, since, why)
+            for (number, since), changes, why in rows
+        )
+        return cls(Hyper(int(version), dict(zip(NAMES, values, strict=True))), candidates, arrays["assigned"])

@@ -63,9 +63,9 @@ class Steps:
 class Agent:
     """One platform's channels, campaigns in rows."""
 
-    def __init__(self, platform: str, channels: slice, traffic: Traffic, *, keep: float) -> None:
-        """``keep``: share of its evidence that an hour keeps."""
-        self.platform, self.channels, self._traffic, self._keep = platform, channels, traffic, keep
+    def __init__(self, platform: str, channels: slice, traffic: Traffic) -> None:
+        """``channels``: the platform's columns of the portfolio."""
+        self.platform, self.channels, self._traffic = platform, channels, traffic
         self._memory: Memory | None = None
 
     @property
@@ -78,21 +78,24 @@ class Agent:
         self._memory = memory
 
     def observe(
-        self, portfolio: Portfolio, report: Report | None, hour: NDArray[np.int32], rate: Floats, *, trust: bool
+        self,
+        portfolio: Portfolio,
+        report: Report | None,
+        hour: NDArray[np.int32],
+        rate: Floats,
+        *,
+        keep: Floats,
+        trust: bool,
     ) -> Evidence:
         """Learn from the newest report of the agent's channels.
 
         ``portfolio`` holds the agent's channels alone. ``hour`` [R]: hour of the week of the report.
-        ``rate`` [R, C, K]: conversions per click expected by the last plan. ``trust``: false while
-        conversions are not believed.
+        ``rate`` [R, C, K]: conversions per click expected by the last plan. ``keep`` [R]: share of its
+        evidence that an hour keeps. ``trust``: false while conversions are not believed.
         """
         before = Memory.empty(portfolio) if self._memory is None else self._memory.grown(portfolio.shape)
         traffic = self._traffic.at(hour)
-        after = (
-            before
-            if report is None
-            else observe(before, report, traffic, rate, portfolio, keep=self._keep, trust=trust)
-        )
+        after = before if report is None else observe(before, report, traffic, rate, portfolio, keep=keep, trust=trust)
         self._memory = after
         return evidence(after, before, report, traffic)
 

@@ -16,10 +16,11 @@ from policies import learning, planning
 from policies.clock import Traffic
 from policies.embedding import embed_text
 from policies.estimation import CreativePrior
+from policies.evidence import kept_an_hour
 from policies.frames import Bools, Evidence, Floats, Ints, Plan, pad
 from policies.health import Gate, Mode, Thresholds, portfolio_state
 from policies.planning import Clock
-from policies.tuning import Hyper
+from policies.tuning import Hyper, Tuning
 from swarm import portfolio as arrays
 from swarm.attention.request import Answer, Request
 from swarm.effects.lease import Lease
@@ -79,7 +80,7 @@ class Brain:
         """No campaigns yet."""
         self.config, self.channels, self._traffic = config, channels, traffic
         self.campaigns: list[Campaign] = []
-        self.hyper = opening_hyper(config)
+        self.tuning = Tuning.start(opening_hyper(config))
         self.gate = Gate()
         self.epoch = 1
         self._ledger: planning.Ledger | None = None
@@ -110,6 +111,7 @@ class Brain:
             routing_features=None,
         )
         self.cells = pad(self.cells, (rows, channels, creatives))
+        self.tuning = self.tuning.grown(rows)
         self._reference = None
 
     # ---- what is asked of attention
@@ -153,7 +155,10 @@ class Brain:
         if answer.version:
             gates = answer.output[:, 0].astype(np.float64)
             self.attention.shares = learning.prior_shares(
-                gates, self.portfolio.allowed, weight=self.config.routing.prior_weight
+                gates,
+                self.portfolio.allowed,
+                weight=self.config.routing.prior_weight,
+                temperature=self.tuning.settings()["routing_temperature"],
             )
 
     def hear_health(self, answer: Answer | None) -> None:
@@ -190,19 +195,17 @@ class Brain:
     def lease(self, tick: int) -> Lease:
         """Leave to act in this hour and the next two."""
         may_raise = self.attention.coherence >= self.config.health.cautious  # not where coherence is NaN
-        return Lease(self.epoch, self.gate.mode, may_raise, self.hyper.version, tick + LEASE_TICKS)
+        return Lease(self.epoch, self.gate.mode, may_raise, self.tuning.hyper.version, tick + LEASE_TICKS)
 
     def clock(self, moment: Moment, item: Evidence) -> Clock:
         """The hour to plan for, in each campaign's own day."""
         silent = np.where(item.tick >= 0, moment.tick - 1 - item.tick, 0)
         unseen = np.minimum(silent, moment.hour[:, None] % 24)
-        inside = (moment.day >= 0) & (moment.day < self.days)
-        today = np.where(inside, self.daily[np.arange(len(inside)), np.clip(moment.day, 0, self.days - 1)], 0) / MICROS
         return Clock(
             day=moment.day.astype(np.float64),
             new_day=moment.new_day,
             day_ends=moment.hours_left == 1,
-            money=today,
+            money=self.money(moment.day),
             traffic_left=self._traffic.ahead(moment.hour, moment.hours_left),
             traffic_unseen=self._traffic.behind(moment.hour[:, None], unseen.astype(np.int32)),
         )
@@ -216,14 +219,28 @@ class Brain:
             self._carried(),
             item,
             self.clock(moment, item),
-            self.hyper,
+            self.tuning.settings(),
             creative_prior=self.attention.creative,
             prior_shares=self.attention.shares,
             highest_budget=highest / MICROS,
         )
         self.cells = planning.conversion_rates(self.portfolio, item, self.attention.creative)
-        running = np.array([campaign.name not in self.paused for campaign in self.campaigns])
-        return replace(made, deliver=made.deliver & running)
+        return replace(made, deliver=made.deliver & self.running)
+
+    def money(self, day: NDArray[np.int32]) -> Floats:
+        """[R] what may be spent on each campaign's local ``day`` [R], currency units; 0 where it rests."""
+        inside = (day >= 0) & (day < self.days)
+        return np.where(inside, self.daily[np.arange(len(day)), np.clip(day, 0, self.days - 1)], 0) / MICROS
+
+    @property
+    def running(self) -> Bools:
+        """[R] campaigns that nobody has paused."""
+        return np.array([campaign.name not in self.paused for campaign in self.campaigns])
+
+    @property
+    def keep(self) -> Floats:
+        """[R] share of its evidence that an hour keeps."""
+        return kept_an_hour(self.tuning.settings()["memory_days"])
 
     def _carried(self) -> planning.Ledger:
         fresh = planning.Ledger.start(self.portfolio, self.attention.shares)
@@ -273,7 +290,7 @@ class Brain:
             "held": np.array(self.gate.held),
             "mode": np.array(str(self.gate.mode)),
             "paused": np.array(sorted(self.paused), dtype=np.str_),
-            "hyper": np.array([self.hyper.version, *self.hyper.values.values()]),
+            **{f"tuning_{name}": array for name, array in self.tuning.as_arrays().items()},
         }
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -286,8 +303,8 @@ class Brain:
         self._reference = state["reference"] if state["reference"].size else None
         self.epoch = max(self.epoch, int(state["epoch"])) + 1
         self.paused = frozenset(state["paused"].tolist())
-        version, *values = state["hyper"].tolist()
-        self.hyper = Hyper(int(version), dict(zip(self.hyper.values, values, strict=True)))
+        tuning = {name.removeprefix("tuning_"): array for name, array in state.items() if name.startswith("tuning_")}
+        self.tuning = Tuning.from_arrays(tuning)
         self.gate = Gate(Mode(str(state["mode"])), int(state["since"]), held=bool(state["held"]))
 
     def take_back(self, state: Mapping[str, NDArray[Any]]) -> None:

@@ -34,7 +34,6 @@ class ExpertRouter(HeadModel):
     HEAD: ClassVar[Mapping[str, Shape]] = {
         "weights": ("E", FEATURES),
         "bias": ("E",),
-        "temperature": (1,),
     }
     body: Tensor
 
@@ -72,4 +71,4 @@ class ExpertRouter(HeadModel):
         weights, bias = self.head["weights"], self.head["bias"]
         if features.shape[1] != len(bias):
             raise ValueError(f"key has {features.shape[1]} experts, expected the head's {len(bias)}")
-        return ((features * weights).sum(-1) + bias) / self.head["temperature"]
+        return (features * weights).sum(-1) + bias

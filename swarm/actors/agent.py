@@ -28,8 +28,6 @@ class Shard:
     portfolio: Portfolio
     calendar: Calendar
     steps: Steps
-    keep: float
-    """Share of its evidence that an hour keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +84,24 @@ class PlatformAgent:
         self._shard = shard
         self._market = ray.get_actor("market", namespace=self._namespace)
         self._seen: tuple[int, tuple[Evidence, Memory, Outcomes | None]] | None = None
-        self._agent = Agent(self._platform, self._columns, Traffic(HOUR_OF_WEEK), keep=shard.keep)
+        self._agent = Agent(self._platform, self._columns, Traffic(HOUR_OF_WEEK))
         self._agent.resume(memory)
         self._log.info("shard_taken", campaigns=shard.portfolio.shape[0], resumed=memory is not None)
 
-    async def observe(self, tick: int, rate: Floats, trust: bool) -> tuple[Evidence, Memory, Outcomes | None]:
-        """Learn from the platform's newest report; evidence, all that is known, and what the hour brought."""
+    async def observe(
+        self, tick: int, rate: Floats, keep: Floats, trust: bool
+    ) -> tuple[Evidence, Memory, Outcomes | None]:
+        """Learn from the platform's newest report; evidence, all that is known, and what the hour brought.
+
+        ``rate`` [R, C, K]: conversions per click that the last plan expected. ``keep`` [R]: share of its evidence
+        that an hour keeps. ``trust``: false while conversions are not believed.
+        """
         bind_tick(tick)
         if self._seen is not None and self._seen[0] == tick:
             return self._seen[1]
         report = await self._call(self._market, "report", self._platform, tick)
         hour = self._shard.calendar.at(tick if report is None else report.tick).hour
-        evidence = self._agent.observe(self._shard.portfolio, report, hour, rate, trust=trust)
+        evidence = self._agent.observe(self._shard.portfolio, report, hour, rate, keep=keep, trust=trust)
         assert self._agent.memory is not None
         seen = evidence, self._agent.memory, None if report is None else Outcomes.of(report)
         self._seen = (tick, seen)

@@ -134,7 +134,7 @@ class Coordinator:
             "campaigns": self._reporter.rows(brain),
             "paused": sorted(brain.paused),
             "mode_seconds": self._reporter.mode_seconds(self._journal),
-            "hyper_version": brain.hyper.version,
+            "hyper_version": brain.tuning.hyper.version,
             "proposals": self._journal.counts(),
             "restarts": dict(self._children.restarts),
             "stale_attention": list(brain.attention.stale),
@@ -274,7 +274,7 @@ class Coordinator:
         """Go on from the journal."""
         specs = [Campaign.model_validate_json(spec) for _, _, spec in self._journal.campaigns()]
         if not specs:
-            self._journal.hyper(1, 0, self._brain.hyper.values, {})
+            self._journal.hyper(1, 0, self._brain.tuning.hyper.values, {})
             return
         self._admit(specs)
         self._roster.memories = checkpoint.load(self._journal, self._brain, self._slices)

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import ray
 from numpy.typing import NDArray
 
 from policies import learning, planning
 from policies.frames import Evidence, Floats, Portfolio
 from policies.health import Usual
-from policies.tuning import Hyper
+from policies.tuner import Tuner, Verdict
+from policies.tuning import Hyper, Tuning
 from swarm.actors.calls import Caller
 from swarm.actors.scenario import Scenario
 from swarm.errors import SwarmError
@@ -31,8 +33,10 @@ class Lesson:
     """[R, C] the money's split at equal marginal returns."""
     creative_features: Floats
     routing_features: Floats
-    daily: Floats
-    """[R, D] what may be spent on each local day, currency units."""
+    money: Floats
+    """[R] what could be spent in the 24 hours before, currency units; 0 for campaigns that were paused."""
+    steady: bool
+    """STABLE in all of them."""
 
 
 class FeedbackLoop:
@@ -40,16 +44,17 @@ class FeedbackLoop:
 
     Guarantees
     ----------
-    Durability: a head is in the journal before the attention service gets it.
-    Retries: every fit starts from the prior and the evidence as it stands, so learning twice is learning once.
-    Ordering: heads carry versions that only grow.
+    Durability: a head is in the journal before the attention service gets it, a verdict before anybody acts on it.
+    Retries: every fit starts from the prior and the evidence as it stands, and a lesson that is told again is
+    answered as before, so learning twice is learning once.
+    Ordering: heads and hyperparameters carry versions that only grow.
     Idle outside STABLE: the coordinator does not call.
     """
 
     def __init__(self, scenario: Scenario) -> None:
-        """Go on from the journal's heads."""
+        """Go on from the journal's heads and candidates."""
         self._log = configure_logging(scenario.config.name, "feedback", scenario.folder)
-        self._name, self._namespace = scenario.config.name, scenario.namespace
+        self._name, self._namespace, self._seed = scenario.config.name, scenario.namespace, scenario.config.run.seed
         self._journal = Journal(scenario.folder / "journal.sqlite")
         self._call = Caller(scenario.config.runtime.call_deadline_s)
         kept = self._journal.models()
@@ -58,6 +63,8 @@ class FeedbackLoop:
         self._usual = (
             Usual.start() if usual is None else Usual(usual[1]["mean"], usual[1]["square"], int(usual[1]["hours"]))
         )
+        tuner = kept.get("state/tuner")
+        self._tuner = None if tuner is None else Tuner.from_arrays(tuner[1])
 
     def __repr__(self) -> str:
         return f"FeedbackLoop({self._name})"
@@ -73,33 +80,68 @@ class FeedbackLoop:
         version = self._keep("usual", tick, self._usual.as_arrays())
         await self._publish("health_monitoring", self._usual.head(), version)
 
-    async def learn(self, lesson: Lesson, portfolio: Portfolio, hyper: Hyper) -> Hyper:
-        """Refit the heads; the hyperparameters for the next day, which may be the same."""
+    async def learn(self, lesson: Lesson, portfolio: Portfolio, hyper: Hyper) -> Tuning:
+        """Refit the heads; the hyperparameters and candidates for the next day.
+
+        ``hyper`` is the version in use where nothing was tuned before.
+        """
         bind_tick(lesson.tick)
         item = lesson.evidence
         flat = planning.rates_without_creatives(portfolio, item)
         creative = learning.creative_head(lesson.creative_features, item, portfolio, flat)
-        router = learning.router_head(
-            lesson.routing_features,
-            lesson.shares,
-            item.conversions.sum(axis=(1, 2)),
-            portfolio.allowed,
-            temperature=hyper["routing_temperature"],
-        )
+        sure = item.conversions.sum(axis=(1, 2))
+        router = learning.router_head(lesson.routing_features, lesson.shares, sure, portfolio.allowed)
         for name, head in (("creative_scoring", creative), ("expert_routing", router)):
             await self._publish(name, head, self._keep(name, lesson.tick, head))
         self._log.info("learnt", creative=self._versions["creative_scoring"], routing=self._versions["expert_routing"])
-        return self._tuned(lesson, hyper)
+        return self._tuned(lesson, portfolio, hyper)
 
-    def _tuned(self, lesson: Lesson, hyper: Hyper) -> Hyper:
-        why = {"left": learning.left_over(lesson.evidence, lesson.daily)}
-        factors = learning.nudge(why)
-        if not factors:
-            return hyper
-        moved = hyper.moved(factors, why)
-        self._journal.hyper(moved.version, lesson.tick, moved.values, why)
-        self._log.info("hyperparameters_moved", version=moved.version, **factors, **why)
-        return moved
+    async def ask(self, changes: Mapping[str, float], tick: int) -> Tuning:
+        """Put a person's candidate on the canary.
+
+        Raises:
+            ValueError: no lesson yet, too few campaigns, or a value out of its bounds.
+        """
+        bind_tick(tick)
+        if self._tuner is None:
+            raise ValueError("there is nothing to compare a candidate with before the first day's lesson")
+        before = self._tuner
+        self._tuner, withdrawn = before.asked(changes, tick, self._seed)
+        self._keep_tuner(before, withdrawn, tick)
+        return self._tuner.tuning
+
+    def _tuned(self, lesson: Lesson, portfolio: Portfolio, hyper: Hyper) -> Tuning:
+        before = self._tuner or Tuner.start(hyper, portfolio.shape)
+        if before.book.ended(lesson.tick):
+            return before.tuning
+        clicks, matured, conversions = np.moveaxis(lesson.evidence.totals, -1, 0)
+        closed = before.grown(portfolio.shape).closed(
+            lesson.tick,
+            steady=lesson.steady,
+            money=np.where(np.arange(len(lesson.money)) < before.rows, lesson.money, 0.0),  # no whole day before
+            totals=np.stack([clicks, conversions]),
+            cost=lesson.evidence.cost.sum(axis=1),
+            lag_h=portfolio.lag_h,
+        )
+        value = planning.values_by_all(portfolio, conversions, matured)
+        after, verdicts = closed.lesson(value, lesson.tick, self._seed)
+        settled, self._tuner = after.trimmed()
+        self._journal.trajectories(settled.rows())
+        self._keep_tuner(before, verdicts, lesson.tick)
+        return self._tuner.tuning
+
+    def _keep_tuner(self, before: Tuner, verdicts: list[Verdict], tick: int) -> None:
+        """Verdicts, candidates and versions first, then the state from which the next lesson goes on."""
+        assert self._tuner is not None
+        tuning = self._tuner.tuning
+        started = [c for c in tuning.candidates if c.number > before.opened]
+        self._journal.candidates((c.number, c.since, c.reason, dict(c.changes)) for c in started)
+        for verdict in verdicts:
+            self._journal.verdict(verdict.candidate.number, tick, verdict.result, verdict.told())
+            self._log.info("candidate_judged", result=verdict.result, **verdict.told())
+        if tuning.hyper.version > before.tuning.hyper.version:
+            self._journal.hyper(tuning.hyper.version, tick, tuning.hyper.values, tuning.hyper.evidence)
+        self._journal.model("state/tuner", tuning.hyper.version, tick, self._tuner.as_arrays())
 
     def _keep(self, name: str, tick: int, arrays: Mapping[str, NDArray[Any]]) -> int:
         version = self._versions.get(name, 0) + 1

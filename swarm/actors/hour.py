@@ -21,7 +21,6 @@ from swarm.brain import Brain
 from swarm.effects.lease import Lease
 from swarm.effects.proposals import Proposals
 from swarm.errors import Failed
-from swarm.spec.money import MICROS
 from swarm.store.journal import Journal
 
 HOURS_A_DAY = 24
@@ -73,9 +72,10 @@ class Hour:
         return Done(evidence, standing, result, known, list(zip(self._slices.values(), outcomes, strict=True)))
 
     async def _observe(self, tick: int) -> list[tuple[Evidence, Memory, Outcomes | None]]:
-        cells, trust = self._brain.cells, self._brain.gate.mode != Mode.FREEZE
+        brain = self._brain
+        cells, trust, keep = brain.cells, brain.gate.mode != Mode.FREEZE, brain.keep
         calls = (
-            self._call(self._children[f"agent/{platform}"], "observe", tick, cells[:, columns], trust)
+            self._call(self._children[f"agent/{platform}"], "observe", tick, cells[:, columns], keep, trust)
             for platform, columns in self._slices.items()
         )
         return list(await asyncio.gather(*calls))
@@ -117,7 +117,9 @@ class Hour:
             return
         if known and brain.gate.mode == Mode.STABLE and tick >= HOURS_A_DAY:
             lesson = self._lesson(tick, evidence)
-            brain.hyper = await self._call(self._children["feedback"], "learn", lesson, brain.portfolio, brain.hyper)
+            brain.tuning = await self._call(
+                self._children["feedback"], "learn", lesson, brain.portfolio, brain.tuning.hyper
+            )
         creatives, routes = await asyncio.gather(
             self._ask("creative_scoring", brain.creative_request(), tick),
             self._ask("expert_routing", brain.routing_request(), tick),
@@ -128,16 +130,17 @@ class Hour:
             brain.hear_routes(routes)
 
     def _lesson(self, tick: int, evidence: Evidence) -> Lesson:
-        attention = self._brain.attention
+        brain, attention = self._brain, self._brain.attention
         assert attention.creative_features is not None
         assert attention.routing_features is not None
         return Lesson(
             tick,
             evidence,
-            self._brain.shares,
+            brain.shares,
             attention.creative_features,
             attention.routing_features,
-            self._brain.daily / MICROS,
+            np.where(brain.running, brain.money(brain.calendar.at(tick - HOURS_A_DAY // 2).day), 0.0),
+            brain.gate.since <= tick - HOURS_A_DAY,
         )
 
     async def _ask(self, use_case: str, request: Request, tick: int) -> Answer | None:

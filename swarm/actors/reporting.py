@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from policies.frames import Evidence, Floats
 from policies.health import Mode
@@ -53,7 +54,7 @@ class Reporter:
                 self._spend[:, columns] += part.spend
                 self._clicks[:, columns] += part.clicks
                 self._conversions[:, columns] += part.conversions
-        self._today = today_share(done.evidence, brain.daily / MICROS)
+        self._today = today_share(done.evidence, brain.money)
         self._export(brain, done.standing, done.result)
 
     def rows(self, brain: Brain) -> list[dict[str, Any]]:
@@ -100,7 +101,7 @@ class Reporter:
         gauge("swarm_mode", _MODES.index(brain.gate.mode))
         gauge("swarm_coherence", brain.attention.coherence)
         gauge("swarm_campaigns", len(self._campaigns))
-        gauge("swarm_hyper_version", brain.hyper.version)
+        gauge("swarm_hyper_version", brain.tuning.hyper.version)
         gauge("swarm_spend_share", float(self._today.mean()) if len(self._today) else 0.0)
         gauge("swarm_exposure_share", standing.exposure_share)
         currencies = np.array([c.currency for c in self._campaigns])
@@ -120,13 +121,12 @@ class Reporter:
             self._metrics.add("swarm_proposals_total", count, result=name)
 
 
-def today_share(evidence: Evidence, daily: Floats) -> Floats:
+def today_share(evidence: Evidence, money_of: Callable[[NDArray[np.int32]], Floats]) -> Floats:
     """[R] reported spend over the money of the newest local day that any channel has reported; 0 where it rests.
 
-    ``daily`` [R, D]: what may be spent on each local day, currency units.
+    ``money_of``: what may be spent on local days [R], currency units.
     """
     day = evidence.day.max(axis=1)
-    inside = (day >= 0) & (day < daily.shape[1])
-    money = np.where(inside, daily[np.arange(len(day)), np.clip(day, 0, daily.shape[1] - 1)], 0.0)
+    money = money_of(day)
     spent = np.where(evidence.day == day[:, None], evidence.spent_today, 0.0).sum(axis=1)
     return np.where(money > 0, spent / np.where(money > 0, money, 1.0), 0.0)

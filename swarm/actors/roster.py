@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from policies.evidence import Memory, kept_an_hour
+from policies.evidence import Memory
 from policies.health import Usual
 from swarm import portfolio
 from swarm.actors.agent import AgentActor, Shard
@@ -73,8 +73,8 @@ class Roster:
 
     def _shard(self, platform: str) -> Shard:
         brain = self._brain
-        steps, keep = portfolio.steps(brain.campaigns), kept_an_hour(brain.hyper["memory_days"])
-        return Shard(brain.portfolio.columns(self._slices[platform]), brain.calendar, steps, keep)
+        steps = portfolio.steps(brain.campaigns)
+        return Shard(brain.portfolio.columns(self._slices[platform]), brain.calendar, steps)
 
     def _heads(self) -> dict[str, Any]:
         """Every model's newest head, for a service that is made again."""

@@ -161,6 +161,12 @@ class Market:
                 old = getattr(theirs, f.name)
                 setattr(mine, f.name, pad(old, getattr(mine, f.name).shape, fill=1.0 if f.name == "busy" else 0.0))
 
+    def in_world(self, world: World) -> Market:
+        """The same market, all that has happened kept, with other parameters from now on."""
+        moved = Market(world, self.calendar, days=self.score.value.shape[1], budgets=self.budgets)
+        moved.take_over(self)
+        return moved
+
     def _grown(self, report: Report) -> Report:
         """An earlier hour's report, in which campaigns that joined since have done nothing."""
         rows, channels, creatives = self.world.shape

@@ -32,6 +32,11 @@ CREATE TABLE ticks (tick INTEGER PRIMARY KEY, time TEXT NOT NULL, mode TEXT NOT 
     evidence TEXT NOT NULL);
 CREATE TABLE answers (tick INTEGER NOT NULL, use_case TEXT NOT NULL, version INTEGER NOT NULL, arrays BLOB NOT NULL);
 CREATE TABLE hyper (version INTEGER PRIMARY KEY, tick INTEGER NOT NULL, value TEXT NOT NULL, evidence TEXT NOT NULL);
+CREATE TABLE candidates (number INTEGER PRIMARY KEY, opened_tick INTEGER NOT NULL, reason TEXT NOT NULL,
+    changes TEXT NOT NULL, closed_tick INTEGER, result TEXT NOT NULL DEFAULT 'running', evidence TEXT);
+CREATE TABLE trajectories (tick INTEGER NOT NULL, campaign INTEGER NOT NULL, hours INTEGER NOT NULL,
+    steady INTEGER NOT NULL, candidates TEXT NOT NULL, money REAL NOT NULL, spend REAL NOT NULL, clicks REAL NOT NULL,
+    conversions REAL NOT NULL, PRIMARY KEY (tick, campaign));
 CREATE TABLE outcomes (tick INTEGER NOT NULL, campaign INTEGER NOT NULL, channel INTEGER NOT NULL,
     spend REAL NOT NULL, clicks REAL NOT NULL, conversions REAL NOT NULL, PRIMARY KEY (tick, campaign, channel));
 CREATE TABLE models (use_case TEXT PRIMARY KEY, version INTEGER NOT NULL, tick INTEGER NOT NULL, arrays BLOB NOT NULL);
@@ -214,16 +219,61 @@ class Journal:
         """Tick, use case and version of every answer."""
         return self._db.execute("SELECT tick, use_case, version FROM answers ORDER BY rowid").fetchall()
 
-    def hyper(self, version: int, tick: int, value: Mapping[str, float], evidence: Mapping[str, float]) -> None:
+    def hyper(self, version: int, tick: int, value: Mapping[str, float], evidence: Mapping[str, Any]) -> None:
         """Keep a version of the hyperparameters and what spoke for it."""
         row = (version, tick, json.dumps(dict(value)), json.dumps(dict(evidence)))
         with self._writing() as db:
             db.execute("INSERT OR REPLACE INTO hyper VALUES (?, ?, ?, ?)", row)
 
-    def hypers(self) -> list[tuple[int, int, dict[str, float], dict[str, float]]]:
+    def hypers(self) -> list[tuple[int, int, dict[str, float], dict[str, Any]]]:
         """Version, tick, values and evidence, oldest first."""
         rows = self._db.execute("SELECT version, tick, value, evidence FROM hyper ORDER BY version").fetchall()
         return [(version, tick, json.loads(value), json.loads(why)) for version, tick, value, why in rows]
+
+    def candidates(self, rows: Iterable[tuple[int, int, str, Mapping[str, float]]]) -> None:
+        """Keep candidates that run: number, market hour, reason, changes; told again, they count once."""
+        told = [(number, tick, reason, json.dumps(changes)) for number, tick, reason, changes in rows]
+        with self._writing() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO candidates (number, opened_tick, reason, changes) VALUES (?, ?, ?, ?)", told
+            )
+
+    def verdict(self, number: int, tick: int, result: str, evidence: Mapping[str, Any]) -> None:
+        """Keep what became of a candidate, and why."""
+        with self._writing() as db:
+            db.execute(
+                "UPDATE candidates SET closed_tick = ?, result = ?, evidence = ? WHERE number = ?",
+                (tick, result, json.dumps(evidence), number),
+            )
+
+    def tried(self) -> list[dict[str, Any]]:
+        """Every candidate, oldest first; ``closed_tick`` and ``evidence`` are None while it runs."""
+        rows = self._db.execute(
+            "SELECT number, opened_tick, reason, changes, closed_tick, result, evidence FROM candidates ORDER BY number"
+        ).fetchall()
+        return [
+            {
+                "number": number,
+                "opened_tick": opened,
+                "reason": reason,
+                "changes": json.loads(changes),
+                "closed_tick": closed,
+                "result": result,
+                "evidence": None if why is None else json.loads(why),
+            }
+            for number, opened, reason, changes, closed, result, why in rows
+        ]
+
+    def trajectories(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Keep settled days of campaigns: tick, campaign, hours, steady, candidates, money, spend, clicks,
+        conversions; told again, they count once."""
+        told = [(*row[:4], json.dumps(row[4]), *row[5:]) for row in rows]
+        with self._writing() as db:
+            db.executemany("INSERT OR REPLACE INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", told)
+
+    def settled_conversions(self) -> float:
+        """Conversions credited to settled days."""
+        return float(self._db.execute("SELECT COALESCE(SUM(conversions), 0.0) FROM trajectories").fetchone()[0])
 
     def outcomes(self, rows: Iterable[Row]) -> None:
         """Keep reported hours: tick, campaign, channel, spend, clicks, conversions; told again, they count once."""

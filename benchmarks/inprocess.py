@@ -1,0 +1,128 @@
+"""The swarm in one process: the actors' own classes and the coordinator's own hour, with no Ray between them.
+
+For experiments of many runs: an hour is the same code and gives the same writes, without the cost of calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from policies.clock import Traffic
+from policies.frames import Floats
+from policies.tuning import NAMES, Hyper, Tuning
+from swarm import portfolio
+from swarm.actors.agent import PlatformAgent, Shard
+from swarm.actors.attention import AttentionService
+from swarm.actors.calls import Caller
+from swarm.actors.dispatcher import Dispatcher
+from swarm.actors.feedback import FeedbackLoop
+from swarm.actors.hour import Done, Hour
+from swarm.actors.market import Market
+from swarm.actors.scenario import Scenario
+from swarm.brain import Brain
+from swarm.observe.logging import configure_logging
+from swarm.platforms.traffic import HOUR_OF_WEEK
+from swarm.spec.campaign import Campaign
+from swarm.store.journal import Journal
+
+
+class _Method:
+    def __init__(self, method: Callable[..., Any]) -> None:
+        self.remote = method
+
+
+class Local:
+    """An actor's handle whose calls are plain calls."""
+
+    def __init__(self, actor: Any) -> None:
+        """Of an actor in this process."""
+        self._actor = actor
+
+    def __getattr__(self, name: str) -> _Method:
+        """A method, called as Ray's are."""
+        return _Method(getattr(self._actor, name))
+
+
+class Swarm:
+    """A brain, its children and its journal."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        campaigns: Sequence[Campaign],
+        values: Mapping[str, float],
+        market: type[Market],
+        feedback: type[FeedbackLoop],
+    ) -> None:
+        """All campaigns join at hour 0, with the hyperparameters ``values``."""
+        self.scenario, self.campaigns, config = scenario, list(campaigns), scenario.config
+        self.journal, self.brain = Journal(scenario.folder / "journal.sqlite"), Brain(config, scenario.channels, _WEEK)
+        self.brain.tuning = Tuning.start(Hyper(1, {name: values[name] for name in NAMES}))
+        self.calendar = scenario.calendar(campaigns)
+        self.brain.admit(self.campaigns, self.calendar, scenario.budgets(campaigns))
+        self.market = market(scenario)
+        self._slices = scenario.slices()
+        self._agents = {platform: PlatformAgent(scenario, platform) for platform in self._slices}
+        self._dispatcher, self.feedback = Dispatcher(scenario), feedback(scenario)
+        self.children = {
+            "market": Local(self.market),
+            "dispatcher": Local(self._dispatcher),
+            "attention": Local(AttentionService(scenario, {})),
+            "feedback": Local(self.feedback),
+            **{f"agent/{platform}": Local(agent) for platform, agent in self._agents.items()},
+        }
+        log = configure_logging(config.name, "coordinator", scenario.folder)
+        self._hour = Hour(self._slices, self.brain, self.children, Caller(60.0), self.journal, log)  # type: ignore[arg-type]
+
+    async def start(self) -> None:
+        """Tell everybody of the campaigns."""
+        await self.market.admit(self.campaigns, 0)
+        await self._dispatcher.admit(self.campaigns, 0)
+        steps = portfolio.steps(self.campaigns)
+        for platform, agent in self._agents.items():
+            shard = Shard(self.brain.portfolio.columns(self._slices[platform]), self.calendar, steps)
+            await agent.take(shard, None)
+
+    async def hour(self, tick: int) -> Done:
+        """One market hour."""
+        return await self._hour.run(tick)
+
+    @contextmanager
+    def connected(self) -> Iterator[None]:
+        """While this lasts, the actors find each other in this process."""
+        with patch("ray.get_actor", lambda name, **_: self.children[name]):
+            yield
+
+
+_WEEK = Traffic(HOUR_OF_WEEK)
+
+
+def run(
+    scenario: Scenario,
+    campaigns: Sequence[Campaign],
+    values: Mapping[str, float],
+    *,
+    before: Callable[[Swarm, int], Awaitable[None]],
+    market: type[Market] = Market,
+    feedback: type[FeedbackLoop] = FeedbackLoop,
+) -> tuple[Swarm, Floats]:
+    """All hours of ``scenario``, and the credited value [R, D]; ``before`` is awaited before every hour."""
+
+    async def live() -> tuple[Swarm, Floats]:
+        swarm = Swarm(scenario, campaigns, values, market, feedback)
+        ticks = swarm.calendar.ticks(scenario.days)
+        with swarm.connected():
+            await swarm.start()
+            for tick in range(ticks):
+                await before(swarm, tick)
+                await swarm.hour(tick)
+        score = await swarm.market.score(ticks)
+        return swarm, np.asarray(score["value"], dtype=np.float64)
+
+    return asyncio.run(live())
