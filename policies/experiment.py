@@ -64,15 +64,23 @@ def effects(outcome: Floats, ran: Bools, opposites: Sequence[tuple[int, int]]) -
     ``outcome`` [W, R]: log values, NaN where a window does not count. ``ran`` [A, W, R]: who ran what when.
     ``opposites``: pairs of candidates that step up and down from the same value.
     """
-    seen = np.isfinite(outcome)
-    weight = _steadiness(_centred(np.where(seen, outcome, 0.0), seen.astype(np.float64)), seen)
-    y = _centred(np.where(seen, outcome, 0.0), weight)
+    seen, prior = np.isfinite(outcome), _curvature(len(ran), opposites)
+    known = np.where(seen, outcome, 0.0)
+    alike = seen / max(float(np.nanvar(_centred(known, seen * 1.0)[seen])), 1e-12)
+    first, _ = _regressed(known, ran, alike, prior)
+    left = _centred(known - np.tensordot(first, ran, axes=1), alike)
+    mean, sd = _regressed(known, ran, _steadiness(left, seen), prior)
+    return [Effect(float(m), float(s)) for m, s in zip(mean, sd, strict=True)]
+
+
+def _regressed(outcome: Floats, ran: Bools, weight: Floats, prior: Floats) -> tuple[Floats, Floats]:
+    """[A] effects and their standard deviations, NaN where nobody ran one; ``weight`` [W, R]: one over variance."""
+    y, w = _centred(outcome, weight).ravel(), weight.ravel()
     x = np.array([_centred(each.astype(np.float64), weight) for each in ran]).reshape(len(ran), -1)
-    gram, right = (x * weight.ravel()) @ x.T, (x * weight.ravel()) @ y.ravel()
-    inverse = np.linalg.pinv(gram + _curvature(len(ran), opposites), hermitian=True)
+    gram = (x * w) @ x.T
+    inverse = np.linalg.pinv(gram + prior, hermitian=True)
     told = np.diag(gram) > 1e-9 * max(float(np.diag(gram).max(initial=0.0)), 1e-300)
-    sd = np.where(told, np.sqrt(np.maximum(np.diag(inverse), 0.0)), np.nan)
-    return [Effect(float(mean), float(s)) for mean, s in zip(inverse @ right, sd, strict=True)]
+    return inverse @ ((x * w) @ y), np.where(told, np.sqrt(np.maximum(np.diag(inverse), 0.0)), np.nan)
 
 
 def _curvature(count: int, opposites: Sequence[tuple[int, int]]) -> Floats:
@@ -84,7 +92,10 @@ def _curvature(count: int, opposites: Sequence[tuple[int, int]]) -> Floats:
 
 
 def _steadiness(residual: Floats, seen: Bools) -> Floats:
-    """[W, R] one over each campaign's variance, drawn to that of all while it has few windows."""
+    """[W, R] one over each campaign's variance, drawn to that of all while it has few windows.
+
+    Of what candidates leave unexplained: a weight that fell with an effect would hide it.
+    """
     free = np.maximum(seen.sum(axis=0) - 1, 0)  # one is spent on the campaign's own mean
     usual = float((residual**2).sum() / max(free.sum(), 1))
     variance = ((residual**2).sum(axis=0) + _PRIOR_WINDOWS * usual) / (free + _PRIOR_WINDOWS)

@@ -33,7 +33,7 @@ def _scoring(seed: int) -> Request:
 
 def _trained() -> AttentionEngine:
     engine, rng = AttentionEngine(), np.random.default_rng(0)
-    head = {"weights": rng.normal(size=(4, 32)), "bias": np.zeros(4), "temperature": np.ones(1)}
+    head = {"weights": rng.normal(size=(4, 32)), "bias": np.zeros(4)}
     engine.set_head("expert_routing", head, 5)
     return engine
 

@@ -53,7 +53,8 @@ def _report(tick: int, rng: np.random.Generator, **changes: Any) -> Report:
 
 
 def _observe(memory: Memory, report: Report, *, keep: float = 1.0, trust: bool = True) -> Memory:
-    return observe(memory, report, TRAFFIC, np.full(SHAPE, 0.05), _portfolio(), keep=keep, trust=trust)
+    kept = np.full(ROWS, keep)
+    return observe(memory, report, TRAFFIC, np.full(SHAPE, 0.05), _portfolio(), keep=kept, trust=trust)
 
 
 def _equal(first: Memory | Evidence, second: Memory | Evidence) -> bool:
@@ -108,7 +109,7 @@ def test_a_grown_memory_keeps_its_rows() -> None:
         if f.name == "tick":
             continue
         old, new, empty = (getattr(each, f.name) for each in (memory, grown, fresh))
-        axis = 0 if f.name in ("day", "spent_today", "spent_before", "due") else 1
+        axis = 0 if f.name in ("day", "spent_today", "due", "cost") else 1
         assert np.array_equal(np.take(new, range(ROWS), axis), old, equal_nan=True), f.name
         assert np.array_equal(np.take(new, [3, 4], axis), np.take(empty, [3, 4], axis), equal_nan=True), f.name
     assert memory.grown((ROWS, CHANNELS, 4)).sums.shape == (4, ROWS, CHANNELS, 4)

@@ -84,30 +84,6 @@ def test_what_is_unknown_counts_as_usual_and_surprises_are_bounded() -> None:
     assert surprise.tolist() == [[2.0, 0.0]]
 
 
-@given(st.dictionaries(st.sampled_from(sorted(BOUNDS)), st.floats(0.01, 100.0)), st.integers(1, 40))
-def test_hyperparameters_never_leave_their_bounds_nor_jump(factors: dict[str, float], times: int) -> None:
-    """Each version is one higher, within the bounds and a quarter of the last one."""
-    hyper = Hyper(1, VALUES)
-    for _ in range(times):
-        after = hyper.moved(factors, {"days": 3.0})
-        assert after.version == hyper.version + 1
-        assert after.evidence == {"days": 3.0}
-        for name, (low, high) in BOUNDS.items():
-            assert low <= after[name] <= high
-            assert after[name] <= hyper[name] * 1.25 * (1 + 1e-12)
-            assert after[name] >= hyper[name] / 1.25 * (1 - 1e-12)
-        assert all(after[name] == hyper[name] for name in set(BOUNDS) - set(factors))
-        hyper = after
-
-
-def test_a_move_can_be_taken_back() -> None:
-    """By its inverse, and by the older version, which is never changed."""
-    before = Hyper(4, VALUES)
-    after = before.moved({"pacing_gain": 1.2}, {})
-    assert after.moved({"pacing_gain": 1 / 1.2}, {})["pacing_gain"] == pytest.approx(before["pacing_gain"])
-    assert before.values == VALUES
-
-
 def test_wrong_hyperparameters_are_refused() -> None:
     """Out of bounds, or missing."""
     with pytest.raises(ValueError, match=r"exploration must lie in \[0.0, 0.4\], got 0.5"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from policies.creative import FLOOR, rotation
 from policies.frames import Evidence, Portfolio, pad
-from policies.learning import creative_head, creative_prior, left_over, nudge, prior_shares, router_head
+from policies.learning import creative_head, creative_prior, prior_shares, router_head
 from policies.models.creative import CreativeScorer
 from policies.models.head import HeadModel
 from policies.models.router import ExpertRouter
@@ -27,7 +27,7 @@ def test_shares_sum_to_one_and_leave_each_creative_a_floor(seed: int) -> None:
     exists = rng.random((6, 4)) < 0.7
     exists[:, 0] = True
     score, behind = rng.uniform(0, 1, (6, 4)) * exists, rng.uniform(0, 99, (6, 4))
-    shares = rotation(score, 1.0 / (behind + 20.0), exists, exploration=1.0)
+    shares = rotation(score, 1.0 / (behind + 20.0), exists, exploration=np.ones(6))
     np.testing.assert_allclose(shares.sum(axis=1), 1.0)
     assert (shares[exists] >= FLOOR - 1e-12).all()
     assert (shares[~exists] == 0).all()
@@ -43,14 +43,14 @@ def test_shares_are_those_of_thompson_sampling(seed: int, exploration: float) ->
     variance = 1.0 / (behind + 20.0)
     won = (np.log(score) + exploration * np.sqrt(variance) * rng.standard_normal((draws, 4))).argmax(axis=1)
     expected = FLOOR + (1 - 4 * FLOOR) * np.bincount(won, minlength=4) / draws
-    found = rotation(score, variance, exists, exploration=exploration)[0]
+    found = rotation(score, variance, exists, exploration=np.full(1, exploration))[0]
     np.testing.assert_allclose(found, expected, atol=0.012)
 
 
 def test_the_best_creative_wins_with_data_and_all_are_tried_without() -> None:
     """Much data concentrates the rotation; none spreads it."""
     score, exists = np.array([[1.0, 1.3, 0.9]]), np.ones((1, 3), dtype=np.bool_)
-    shares = [rotation(score, np.full((1, 3), variance), exists, exploration=1.0)[0] for variance in (1.0, 1e-4)]
+    shares = [rotation(score, np.full((1, 3), variance), exists, exploration=np.ones(1))[0] for variance in (1.0, 1e-4)]
     assert shares[1].argmax() == 1
     assert shares[1][1] > 0.9
     assert shares[0].min() > 0.1
@@ -115,13 +115,25 @@ def test_the_router_head_prefers_the_planted_platform() -> None:
     features[:, :, 0] = (2.0 * kind - 1.0)[:, None]
     shares = np.where((np.arange(4) == np.where(kind == 1, 2, 0)[:, None]), 0.7, 0.1)
     allowed = np.ones((rows, 4), dtype=np.bool_)
-    head = router_head(features, shares, np.full(rows, 80.0), allowed, temperature=0.7)
+    head = router_head(features, shares, np.full(rows, 80.0), allowed)
     check_arrays(head, ExpertRouter.HEAD, of="head")
     logits = (features * head["weights"]).sum(axis=2) + head["bias"]
     assert (logits.argmax(axis=1) == np.where(kind == 1, 2, 0)).all()
-    unsure = router_head(features, shares, np.zeros(rows), allowed, temperature=0.7)
+    unsure = router_head(features, shares, np.zeros(rows), allowed)
     assert (unsure["weights"] == 0).all()
     assert issubclass(ExpertRouter, HeadModel)
+
+
+def test_temperature_softens_and_sharpens_a_routers_gates_as_in_its_softmax() -> None:
+    """Gates at temperature 1, raised to 1 over another, are the softmax at that one."""
+    logits, allowed = np.random.default_rng(0).standard_normal((5, 4)), np.ones((5, 4), dtype=np.bool_)
+
+    def softmax(x: np.ndarray) -> np.ndarray:
+        return np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+
+    temperature = np.array([0.1, 0.5, 1.0, 3.0, 5.0])
+    found = prior_shares(softmax(logits), allowed, weight=1.0, temperature=temperature)
+    np.testing.assert_allclose(found, softmax(logits / temperature[:, None]))
 
 
 @given(SEEDS, st.floats(0.0, 1.0))
@@ -132,7 +144,7 @@ def test_prior_shares_sum_to_one_and_shut_nobody_out(seed: int, weight: float) -
     allowed[:, 0] = True
     gates = rng.uniform(0, 1, (8, 4)) * allowed * (np.arange(8) > 0)[:, None]
     gates /= np.maximum(gates.sum(axis=1, keepdims=True), 1e-300)
-    shares = prior_shares(gates, allowed, weight=weight)
+    shares = prior_shares(gates, allowed, weight=weight, temperature=rng.uniform(0.1, 5.0, 8))
     np.testing.assert_allclose(shares.sum(axis=1), 1.0)
     assert (shares[~allowed] == 0).all()
     assert (shares[allowed] >= (1 - weight) / 4 - 1e-12).all()
@@ -149,27 +161,6 @@ def test_creative_priors_are_one_on_average() -> None:
     assert factors[0, 2] == 1.0
     assert factors[1].tolist() == pytest.approx([np.e, 1 / np.e, 1.0])
     assert prior.doubt.tolist() == [[0.04, 0.04, 0.0], [0.04, 0.04, 0.04]]
-
-
-def test_pacing_is_nudged_by_money_left_over() -> None:
-    """Left over: faster; overspent: slower; about right, or nothing known: no change."""
-    assert nudge({"left": 0.2}) == {"pacing_gain": 1.1}
-    assert nudge({"left": 0.03}) == {}
-    assert nudge({"left": float("nan")}) == {}
-    assert nudge({"left": -0.05}) == {"pacing_gain": 1 / 1.1}
-
-
-def test_money_left_over_is_that_of_the_last_whole_day() -> None:
-    """Campaigns that rested, and those whose channels have not closed the same day, are left out."""
-    none = np.zeros((4, 2, 1))
-    seen = replace(
-        _evidence(none, none),
-        day=np.array([[2, 2], [2, 1], [2, 2], [0, 0]], np.int32),
-        spent_before=np.array([[30.0, 50.0], [1.0, 1.0], [9.0, 9.0], [np.nan, np.nan]]),
-    )
-    daily = np.array([[1.0, 100.0], [1.0, 100.0], [50.0, 0.0], [50.0, 50.0]])
-    assert left_over(seen, daily) == pytest.approx(0.2)
-    assert np.isnan(left_over(_evidence(none, none), daily))
 
 
 def test_padding_puts_an_array_in_the_corner() -> None:

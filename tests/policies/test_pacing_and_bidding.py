@@ -33,7 +33,7 @@ def test_without_knowledge_or_money_no_price_is_solved() -> None:
     scale = np.array([[np.nan, np.nan], [1.0, np.nan], [1.0, 1.0]])
     solved = pacing.solve_price(scale, np.ones((3, 2)), np.array([1.0, 0.0, 2.0]))
     assert np.isnan(solved).tolist() == [True, True, False]
-    moved = pacing.step(np.full(3, 0.5), solved, gain=0.5, max_step=0.3)
+    moved = pacing.step(np.full(3, 0.5), solved, gain=np.full(3, 0.5), max_step=np.full(3, 0.3))
     assert moved.tolist()[:2] == [0.5, 0.5]
 
 
@@ -42,7 +42,7 @@ def test_a_step_goes_towards_the_solution_and_no_further_than_allowed(seed: int,
     """By ``gain`` of the log distance, at most ``most``, and never past it."""
     rng = np.random.default_rng(seed)
     price, solved = np.exp(rng.normal(size=(2, 9)))
-    moved = np.log(pacing.step(price, solved, gain=gain, max_step=most) / price)
+    moved = np.log(pacing.step(price, solved, gain=np.full(9, gain), max_step=np.full(9, most)) / price)
     way = np.log(solved / price)
     assert (np.abs(moved) <= most + 1e-12).all()
     assert (moved * way >= 0).all()
@@ -56,7 +56,7 @@ def test_the_floor_rises_as_far_as_results_are_sure_and_falls_at_once() -> None:
     """Half as far on twenty conversions, not at all on none."""
     floor, value, target = np.full(4, 0.1), np.full(4, 10.0), np.full(4, 10.0)
     seen, spent = np.array([0.0, pacing.SURE_AT, 1e9, 0.0]), np.array([150.0, 150.0, 150.0, 50.0])
-    moved = np.log(pacing.hold_target(floor, spent, value, target, seen, gain=0.1) / floor)
+    moved = np.log(pacing.hold_target(floor, spent, value, target, seen, gain=np.full(4, 0.1)) / floor)
     assert moved[0] == 0
     assert moved[1] == pytest.approx(moved[2] / 2)
     assert moved[3] < 0
@@ -66,12 +66,12 @@ def test_the_target_raises_the_floor_while_value_is_dear_and_lowers_it_while_che
     """No target, no floor; nothing known, no move; always within its bounds."""
     floor, value, target = np.full(4, 0.1), np.array([10.0, 10.0, 0.0, 10.0]), np.array([10.0, 10.0, 10.0, np.inf])
     spent = np.array([150.0, 50.0, 50.0, 50.0])
-    moved = pacing.hold_target(floor, spent, value, target, SURE, gain=0.1)
+    moved = pacing.hold_target(floor, spent, value, target, SURE, gain=np.full(4, 0.1))
     assert moved[0] > 0.1 > moved[1]
     assert moved[2] == pytest.approx(0.1)
     assert moved[3] == 0
     for _ in range(500):
-        floor = pacing.hold_target(floor, spent, value, target, SURE, gain=1.0)
+        floor = pacing.hold_target(floor, spent, value, target, SURE, gain=np.ones(4))
     assert floor.tolist() == pytest.approx([0.125, 0.02, 0.1, 0.0])
 
 

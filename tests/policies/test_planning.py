@@ -16,10 +16,10 @@ from policies.frames import Evidence, Plan, Portfolio, Report
 from policies.pacing import hold_target
 from policies.planning import Clock, Ledger, opening_bid, plan, unit_bids
 from policies.specialist import want
-from policies.tuning import BOUNDS, Hyper
+from policies.tuning import BOUNDS
 
 ROWS, CHANNELS, CREATIVES = 4, 3, 2
-HYPER = Hyper(1, {name: np.sqrt(max(low, 0.01) * high) for name, (low, high) in BOUNDS.items()})
+HYPER = {name: np.full(ROWS, np.sqrt(max(low, 0.01) * high)) for name, (low, high) in BOUNDS.items()}
 EQUAL = np.full((ROWS, CHANNELS), 1 / CHANNELS)
 
 
@@ -63,7 +63,7 @@ def _seen(seed: int) -> Evidence:
         )
         previous, memory = (
             memory,
-            observe(memory, report, np.ones(ROWS), clicks * 0 + 0.04, portfolio, keep=1, trust=True),
+            observe(memory, report, np.ones(ROWS), clicks * 0 + 0.04, portfolio, keep=np.ones(ROWS), trust=True),
         )
     return evidence(memory, previous, report, np.ones(ROWS))
 
@@ -155,7 +155,8 @@ def test_a_cost_target_never_silences_a_campaign() -> None:
     """However much was overpaid, the price of money stops a little above the one that meets the target by itself."""
     floor = np.array([0.05])
     for _ in range(500):
-        floor = hold_target(floor, np.array([900.0]), np.array([1.0]), np.array([20.0]), np.array([1e6]), gain=0.5)
+        spent, value, target, seen = (np.array([each]) for each in (900.0, 1.0, 20.0, 1e6))
+        floor = hold_target(floor, spent, value, target, seen, gain=np.full(1, 0.5))
     assert floor[0] == pytest.approx(1.25 / 20.0)
 
 
