@@ -122,8 +122,8 @@ class _Meddler:
         self._home: World | None = None
 
     async def __call__(self, swarm: Swarm, tick: int) -> None:
-        if self._case.planted and tick == PLANTED_HOUR + 1:
-            swarm.brain.tuning = await swarm.feedback.ask(PLANTED, tick)
+        if self._case.planted and tick == PLANTED_HOUR:
+            await swarm.feedback.ask(PLANTED, tick)
         day, hour = divmod(tick, 24)
         if self._case.churned and hour == 0:
             self._churn(swarm.market, day)
@@ -171,7 +171,7 @@ def planted(seeds: Sequence[int], campaigns: int, pool: Any) -> dict[str, Any]:
     plant = [Case(s, campaigns, days, GOOD, planted=True) for s in seeds]
     bad, calm = (pool.map(play, cases, 1) for cases in (plant, [replace(c, planted=False) for c in plant]))
     verdicts = [next(row for row in each.tried if row["reason"] == "asked") for each in bad]
-    open_h = np.array([(row["closed_tick"] or 24 * days) - PLANTED_HOUR for row in verdicts], dtype=np.float64)
+    open_h = np.array([(row["closed_tick"] or 24 * days) - row["opened_tick"] for row in verdicts], dtype=np.float64)
     kept = [np.array([each.value for each in runs])[:, PLANTED_HOUR // 24 :] for runs in (bad, calm)]
     return {
         "rolled_back": sum(row["result"] == "rolled back" for row in verdicts),
@@ -185,10 +185,13 @@ def planted(seeds: Sequence[int], campaigns: int, pool: Any) -> dict[str, Any]:
 
 
 def again(seeds: Sequence[int], campaigns: int, pool: Any) -> dict[str, Any]:
-    """Market A from a wrong start, then B, whose creatives change every four days, then A again."""
+    """Market A from a wrong start, then B, whose creatives change every four days, then A again.
+
+    Each day is held against the same day of a swarm with a good start that never left A.
+    """
     other = range(MARKET_DAYS, 2 * MARKET_DAYS)
     tuned = [Case(s, campaigns, 3 * MARKET_DAYS, WRONG, churned=other) for s in seeds]
-    fixed = [replace(c, values=GOOD, tuned=False) for c in tuned]
+    fixed = [replace(c, values=GOOD, tuned=False, churned=range(0)) for c in tuned]
     ours, good = (np.array([o.value for o in pool.map(play, cases, 1)]) for cases in (tuned, fixed))
     ratio = ours / good
     first, second = ratio[:, :MARKET_DAYS], ratio[:, 2 * MARKET_DAYS :]

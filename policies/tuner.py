@@ -6,7 +6,7 @@ Letters: W windows, R campaigns, H hyperparameters.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,9 +30,7 @@ REST_H = 21 * 24
 """Market hours before a step that was not promoted is tried again."""
 _SAME = 0.05
 """Two values closer than this, on a log scale, are one."""
-_EARLIER = 3
 _REDRAWN = 0.5
-_UNKNOWN = Effect(0.0, float("nan"))
 _GOLDEN = 0.6180339887498949
 
 
@@ -68,8 +66,8 @@ class Tuner:
     """Candidates so far."""
     resting: Mapping[str, int] = field(default_factory=dict)
     """Steps that were not promoted, and the market hour until which they are not tried again."""
-    earlier: tuple[Mapping[str, float], ...] = ()
-    """Values that once were everybody's, the newest first."""
+    asked: Mapping[str, float] = field(default_factory=dict)
+    """What a person asks to have tried next."""
 
     @classmethod
     def start(cls, hyper: Hyper, shape: tuple[int, int, int]) -> Tuner:
@@ -98,17 +96,16 @@ class Tuner:
         settled, book = self.book.settled()
         return settled, replace(self, book=book)
 
-    def asked(self, changes: Mapping[str, float], tick: int, seed: int) -> tuple[Tuner, list[Verdict]]:
-        """A candidate that a person asks for takes the whole canary, from those that run.
+    def ask(self, changes: Mapping[str, float]) -> Tuner:
+        """A person's candidate takes the whole canary from the next lesson on, in place of those that run.
 
         Raises:
-            ValueError: a value is out of its bounds, or there are too few campaigns for a canary.
+            ValueError: a name is unknown, a value out of its bounds, or there are too few campaigns for a canary.
         """
         if self.rows < LEAST_CAMPAIGNS:
             raise ValueError(f"a canary needs {LEAST_CAMPAIGNS} campaigns, there are {self.rows}")
         self.tuning.hyper.changed(changes, {})
-        withdrawn = [Verdict(candidate, "withdrawn", _UNKNOWN) for candidate in self.tuning.candidates]
-        return self._whole(changes, tick, "asked", seed), withdrawn
+        return replace(self, asked=dict(changes))
 
     def lesson(self, click_value: Floats, tick: int, seed: int) -> tuple[Tuner, list[Verdict]]:
         """Judge, promote or roll back, and open; after the book has closed a window at ``tick``.
@@ -119,7 +116,7 @@ class Tuner:
         after = self
         for verdict in verdicts:
             after = after._settled(verdict, tick)
-        return after._opened(tick, seed), verdicts
+        return (after._answered(tick, seed) if self.asked else after._opened(tick, seed)), verdicts
 
     # ---- judging
 
@@ -129,6 +126,8 @@ class Tuner:
         order = sorted(self.tuning.candidates, key=lambda candidate: -found[candidate.number].gain)
         best = order[0].changes if order and found[order[0].number].gain >= 1.0 / ERROR else {}
         results = [(c, _result(c, found[c.number], tick, best), found[c.number]) for c in order]
+        if self.asked:
+            results = [(candidate, result or "withdrawn", effect) for candidate, result, effect in results]
         return [Verdict(candidate, result, effect) for candidate, result, effect in results if result]
 
     def _effects(self, outcome: Floats) -> dict[int, Effect]:
@@ -137,7 +136,7 @@ class Tuner:
         before = sorted(set(np.unique(self.book.assigned).tolist()) - {0, *live})
         numbers = [*live, *before]
         if not live or not np.isfinite(outcome).any():
-            return dict.fromkeys(live, _UNKNOWN)
+            return dict.fromkeys(live, Effect(0.0, float("nan")))
         ran = np.stack([(self.book.assigned == number).any(axis=2) for number in numbers])
         return dict(zip(numbers, effects(outcome, ran, self._opposites(numbers)), strict=True))
 
@@ -150,15 +149,14 @@ class Tuner:
     def _settled(self, verdict: Verdict, tick: int) -> Tuner:
         """The tuner after ``verdict``."""
         candidate, resting = verdict.candidate, dict(self.resting)
-        tuning, earlier = self.tuning.without({candidate.number}), self.earlier
+        tuning = self.tuning.without({candidate.number})
         step = _step(self.tuning.hyper, candidate)
         if verdict.result == "promoted":
             tuning = replace(tuning, hyper=tuning.hyper.changed(candidate.changes, verdict.told()))
-            earlier = _remembered(earlier, self.tuning.hyper.values)
             resting |= {_opposite(step): tick + REST_H} if step else {}
         elif step and verdict.result != "withdrawn":
             resting[step] = tick + REST_H
-        return replace(self, tuning=tuning, resting=resting, earlier=earlier)
+        return replace(self, tuning=tuning, resting=resting)
 
     # ---- opening
 
@@ -180,22 +178,19 @@ class Tuner:
         rng = np.random.default_rng([seed, tick])
         return replace(self, tuning=_redrawn(tuning, canary(self.rows, seed), rng), opened=number)
 
-    def _whole(self, changes: Mapping[str, float], tick: int, reason: str, seed: int) -> Tuner:
-        """One candidate on all of the canary, in place of those that run."""
-        tuning = self.tuning.without({candidate.number for candidate in self.tuning.candidates})
-        candidate = Candidate(self.opened + 1, dict(changes), tick, reason)
-        assigned = tuning.assigned.copy()
-        for name in changes:
+    def _answered(self, tick: int, seed: int) -> Tuner:
+        """With what a person asked for on all of the canary."""
+        candidate, assigned = Candidate(self.opened + 1, self.asked, tick, "asked"), self.tuning.assigned.copy()
+        for name in self.asked:
             assigned[canary(self.rows, seed), NAMES.index(name)] = candidate.number
-        return replace(
-            self, tuning=replace(tuning, candidates=(candidate,), assigned=assigned), opened=candidate.number
-        )
+        tuning = replace(self.tuning, candidates=(candidate,), assigned=assigned)
+        return replace(self, tuning=tuning, opened=candidate.number, asked={})
 
     # ---- persistence
 
     def as_arrays(self) -> dict[str, NDArray[Any]]:
         """For the journal."""
-        memory = {"opened": self.opened, "resting": self.resting, "earlier": self.earlier}
+        memory = {"opened": self.opened, "resting": self.resting, "asked": self.asked}
         book = {f"book_{name}": array for name, array in self.book.as_arrays().items()}
         return {**self.tuning.as_arrays(), **book, "memory": np.array(json.dumps(memory))}
 
@@ -209,7 +204,7 @@ class Tuner:
             Book.from_arrays(book),
             memory["opened"],
             memory["resting"],
-            tuple(memory["earlier"]),
+            memory["asked"],
         )
 
 
@@ -262,8 +257,3 @@ def _step(hyper: Hyper, candidate: Candidate) -> str:
 
 def _near(one: float, other: float) -> bool:
     return one == other or (one > 0 and other > 0 and abs(np.log(one / other)) < _SAME)
-
-
-def _remembered(earlier: Sequence[Mapping[str, float]], values: Mapping[str, float]) -> tuple[Mapping[str, float], ...]:
-    others = [each for each in earlier if any(not _near(each[name], values[name]) for name in NAMES)]
-    return (dict(values), *others)[:_EARLIER]

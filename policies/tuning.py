@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
@@ -60,8 +61,12 @@ class Hyper:
         """The next version.
 
         Raises:
-            ValueError: a value of ``changes`` is out of its bounds.
+            ValueError: a name of ``changes`` is unknown, or a value out of its bounds.
         """
+        for name in set(changes) - set(NAMES):
+            close = get_close_matches(name, NAMES, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(NAMES)}"
+            raise ValueError(f"no hyperparameter is called {name!r}{hint}")
         return Hyper(self.version + 1, {**self.values, **changes}, dict(evidence))
 
     def stepped(self, name: str, direction: int) -> float:
@@ -80,7 +85,7 @@ class Candidate:
     since: int
     """The market hour from which it runs."""
     reason: str
-    """``step``, ``remembered`` or ``asked``."""
+    """``step`` or ``asked``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,11 @@ class Coordinator:
         self._log.warning("mode_released", mode=str(self._brain.gate.mode))
         return str(self._brain.gate.mode)
 
+    async def try_out(self, changes: dict[str, float]) -> None:
+        """Try a person's values of hyperparameters on the canary, from the next lesson on."""
+        await self._call(self._children["feedback"], "ask", changes, self._tick)
+        self._log.info("candidate_asked_for", **changes)
+
     async def pause(self, names: list[str]) -> list[str]:
         """Stop delivering campaigns at the next hour; returns all that are paused."""
         return self._set_paused(self._brain.paused | self._known(names))

@@ -18,7 +18,7 @@ from policies.tuner import Tuner, Verdict
 from policies.tuning import Hyper, Tuning
 from swarm.actors.calls import Caller
 from swarm.actors.scenario import Scenario
-from swarm.errors import SwarmError
+from swarm.errors import Failed, SwarmError
 from swarm.observe.logging import bind_tick, configure_logging
 from swarm.store.journal import Journal
 
@@ -96,19 +96,19 @@ class FeedbackLoop:
         self._log.info("learnt", creative=self._versions["creative_scoring"], routing=self._versions["expert_routing"])
         return self._tuned(lesson, portfolio, hyper)
 
-    async def ask(self, changes: Mapping[str, float], tick: int) -> Tuning:
-        """Put a person's candidate on the canary.
+    async def ask(self, changes: Mapping[str, float], tick: int) -> None:
+        """Try a person's candidate on the canary, from the next lesson on.
 
         Raises:
-            ValueError: no lesson yet, too few campaigns, or a value out of its bounds.
+            Failed: no lesson yet, too few campaigns, or a name or value that is wrong.
         """
-        bind_tick(tick)
         if self._tuner is None:
-            raise ValueError("there is nothing to compare a candidate with before the first day's lesson")
-        before = self._tuner
-        self._tuner, withdrawn = before.asked(changes, tick, self._seed)
-        self._keep_tuner(before, withdrawn, tick)
-        return self._tuner.tuning
+            raise Failed("there is nothing to compare a candidate with before the first day's lesson")
+        try:
+            self._tuner = self._tuner.ask(changes)
+        except ValueError as error:
+            raise Failed(str(error)) from error
+        self._keep_tuner(self._tuner, [], tick)
 
     def _tuned(self, lesson: Lesson, portfolio: Portfolio, hyper: Hyper) -> Tuning:
         before = self._tuner or Tuner.start(hyper, portfolio.shape)

@@ -14,9 +14,9 @@ from swarm.cli import views
 from swarm.cli.setup import read_campaigns, read_config, say
 
 _PATH = click.Path(path_type=Path)
-_ADDRESS = click.option("--address", help="Address of the Ray cluster; by default the one that runs on this machine.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-_NAME = click.option("--name", default="swarm", show_default=True, help="Name of the swarm.")
+ADDRESS = click.option("--address", help="Address of the Ray cluster; by default the one that runs on this machine.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+NAME = click.option("--name", default="swarm", show_default=True, help="Name of the swarm.")
 EARLIEST_ZONE = "Pacific/Kiritimati"
 """Where every date begins first: hour 0 of a swarm that campaigns join later."""
 FOR_EVER_H = 24 * 365
@@ -26,8 +26,8 @@ FOR_EVER_H = 24 * 365
 @click.command()
 @click.option("--config", "file", type=_PATH, help="Settings that differ from the defaults.")
 @click.option("--tick-seconds", type=click.FloatRange(0.0, 3600.0), help="Wall seconds of a market hour; 1 by default.")
-@_ADDRESS
-@_JSON
+@ADDRESS
+@JSON
 def up(file: Path | None, tick_seconds: float | None, address: str | None, as_json: bool) -> None:
     """Start a swarm, or find it running: a second `up` changes nothing.
 
@@ -79,25 +79,25 @@ def _stay(coordinator: Any) -> None:
 
 @click.command()
 @click.argument("specs", nargs=-1, required=True, type=_PATH, metavar="SPEC...")
-@_NAME
-@_ADDRESS
-@_JSON
+@NAME
+@ADDRESS
+@JSON
 def submit(specs: tuple[Path, ...], name: str, address: str | None, as_json: bool) -> None:
     """Hand campaigns to the swarm; what it has already is left as it is."""
     campaigns = read_campaigns(specs)
-    answer = _ask(name, address, "submit", campaigns)
+    answer = ask_swarm(name, address, "submit", campaigns)
     say(answer, as_json=as_json, text="\n".join(f"{campaign}: {what}" for campaign, what in answer.items()))
     if "name taken" in answer.values():
         raise SystemExit(2)
 
 
 @click.command()
-@_NAME
-@_ADDRESS
-@_JSON
+@NAME
+@ADDRESS
+@JSON
 def status(name: str, address: str | None, as_json: bool) -> None:
     """Show where the swarm stands."""
-    state = _ask(name, address, "status")
+    state = ask_swarm(name, address, "status")
     if as_json:
         click.echo(json.dumps(state))
     else:
@@ -106,9 +106,9 @@ def status(name: str, address: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.option("--frames", type=click.IntRange(1), help="Stop after this many changes; by default never.")
-@_NAME
-@_ADDRESS
-@_JSON
+@NAME
+@ADDRESS
+@JSON
 def watch(frames: int | None, name: str, address: str | None, as_json: bool) -> None:
     """Watch the swarm live; Ctrl-C ends the watching, not the swarm."""
     coordinator, tick = _find(name, address), -1
@@ -145,52 +145,52 @@ def mode() -> None:
 
 @mode.command()
 @click.argument("to", type=click.Choice(["STABLE", "CAUTIOUS", "FREEZE"], case_sensitive=False))
-@_NAME
-@_ADDRESS
-@_JSON
+@NAME
+@ADDRESS
+@JSON
 def hold(to: str, name: str, address: str | None, as_json: bool) -> None:
     """Hold the swarm in a mode; only `mode release` ends it."""
-    answer = _ask(name, address, "hold", to.upper())
+    answer = ask_swarm(name, address, "hold", to.upper())
     say({"mode": answer, "held": True}, as_json=as_json, text=f"held in {answer}")
 
 
 @mode.command()
-@_NAME
-@_ADDRESS
-@_JSON
+@NAME
+@ADDRESS
+@JSON
 def release(name: str, address: str | None, as_json: bool) -> None:
     """Let the gate set the mode again."""
-    answer = _ask(name, address, "release")
+    answer = ask_swarm(name, address, "release")
     say({"mode": answer, "held": False}, as_json=as_json, text=f"released; {answer} until the gate says otherwise")
 
 
 @click.command()
 @click.argument("campaigns", nargs=-1)
-@_NAME
-@_ADDRESS
-@_JSON
+@NAME
+@ADDRESS
+@JSON
 def pause(campaigns: tuple[str, ...], name: str, address: str | None, as_json: bool) -> None:
     """Stop delivering CAMPAIGNS, or all, from the next market hour on."""
-    answer = _ask(name, address, "pause", list(campaigns))
+    answer = ask_swarm(name, address, "pause", list(campaigns))
     say({"paused": answer}, as_json=as_json, text=f"paused: {', '.join(answer)}")
 
 
 @click.command()
 @click.argument("campaigns", nargs=-1)
-@_NAME
-@_ADDRESS
-@_JSON
+@NAME
+@ADDRESS
+@JSON
 def resume(campaigns: tuple[str, ...], name: str, address: str | None, as_json: bool) -> None:
     """Let CAMPAIGNS, or all, deliver again."""
-    answer = _ask(name, address, "resume", list(campaigns))
+    answer = ask_swarm(name, address, "resume", list(campaigns))
     say({"paused": answer}, as_json=as_json, text=f"still paused: {', '.join(answer) or 'none'}")
 
 
 @click.command()
 @click.option("--keep-delivering", is_flag=True, help="Leave campaigns running on the platforms, unattended.")
-@_NAME
-@_ADDRESS
-@_JSON
+@NAME
+@ADDRESS
+@JSON
 def down(keep_delivering: bool, name: str, address: str | None, as_json: bool) -> None:
     """End the swarm: pause what it delivers, then stop its actors. The journal stays; `up` goes on from it."""
     from swarm.actors.launch import ask, end
@@ -211,7 +211,7 @@ def _find(name: str, address: str | None) -> Any:
     return find(name)
 
 
-def _ask(name: str, address: str | None, method: str, *args: Any) -> Any:
+def ask_swarm(name: str, address: str | None, method: str, *args: Any) -> Any:
     from swarm.actors.launch import ask
 
     return ask(_find(name, address), method, *args)

@@ -129,7 +129,7 @@ def test_temperature_softens_and_sharpens_a_routers_gates_as_in_its_softmax() ->
     logits, allowed = np.random.default_rng(0).standard_normal((5, 4)), np.ones((5, 4), dtype=np.bool_)
 
     def softmax(x: np.ndarray) -> np.ndarray:
-        return np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+        return np.asarray(np.exp(x) / np.exp(x).sum(axis=1, keepdims=True))
 
     temperature = np.array([0.1, 0.5, 1.0, 3.0, 5.0])
     found = prior_shares(softmax(logits), allowed, weight=1.0, temperature=temperature)

@@ -19,7 +19,8 @@ Loss = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 
 def _live(tuner: Tuner, days: int, loss: Loss, *, first: int = 0, noise: float = 0.06) -> tuple[Tuner, list[Verdict]]:
     """Days in which campaigns earn less what their settings cost them."""
-    rng, verdicts = np.random.default_rng([SEED, first]), []
+    rng = np.random.default_rng([SEED, first])
+    verdicts: list[Verdict] = []
     level = np.random.default_rng(SEED).uniform(50, 500, tuner.rows)
     for day in range(first, first + days):
         cost = loss(tuner.tuning.settings())
@@ -97,10 +98,10 @@ def test_a_planted_bad_candidate_is_rolled_back_on_its_first_day(tuner: Tuner) -
     """A person's candidate takes the whole canary, and no more than that."""
     tuner, _ = _live(tuner, 5, _off({}))
     bad = {"memory_days": BOUNDS["memory_days"][0], "creative_exploration": 4.0}
-    asked, withdrawn = tuner.asked(bad, 24 * 5, SEED)
+    asked, withdrawn = _live(tuner.ask(bad), 1, _off({}), first=5)
     assert {v.result for v in withdrawn} == {"withdrawn"}
     assert ((asked.tuning.settings()["memory_days"] == bad["memory_days"]) == canary(ROWS, SEED)).all()
-    after, verdicts = _live(asked, 1, _off({name: VALUES[name] for name in bad}), first=5)
+    after, verdicts = _live(asked, 1, _off({name: VALUES[name] for name in bad}), first=6)
     assert [(v.candidate.reason, v.result) for v in verdicts] == [("asked", "rolled back")]
     assert after.tuning.hyper.values == VALUES
 
@@ -111,9 +112,11 @@ def test_few_campaigns_are_left_alone_and_wrong_requests_refused(tuner: Tuner) -
     after, _ = few.lesson(np.ones((few.rows, 1, 1)), 24, SEED)
     assert after.tuning.candidates == ()
     with pytest.raises(ValueError, match="a canary needs 24 campaigns, there are 23"):
-        few.asked({"pacing_gain": 1.0}, 24, SEED)
+        few.ask({"pacing_gain": 1.0})
     with pytest.raises(ValueError, match=r"pacing_gain must lie in \[0.05, 2.0\], got 9"):
-        tuner.asked({"pacing_gain": 9.0}, 24, SEED)
+        tuner.ask({"pacing_gain": 9.0})
+    with pytest.raises(ValueError, match="no hyperparameter is called 'pacing_gian'; did you mean 'pacing_gain'"):
+        tuner.ask({"pacing_gian": 1.0})
 
 
 def test_a_tuner_comes_back_from_its_arrays_and_goes_on_alike(tuner: Tuner) -> None:
