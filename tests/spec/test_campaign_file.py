@@ -66,10 +66,7 @@ PLATFORMS = f"{', '.join(FIRST)} or {LAST}"
         (
             "[google_ads,",
             "[google,",
-            (
-                f"c.yaml:21: platforms[0]: must be {PLATFORMS} "
-                "(got 'google'; did you mean 'google_ads'?)"
-            ),
+            (f"c.yaml:21: platforms[0]: must be {PLATFORMS} (got 'google'; did you mean 'google_ads'?)"),
         ),
         (
             "end: 2026-03-31",
