@@ -56,7 +56,7 @@ def load(name: str) -> type[nn.Module]:
 def list_mechanisms(pattern: str = "*") -> list[str]:
     """Sorted names that match a wildcard, loaded or not.
 
-    >>> list_mechanisms("m*")
-    ['moe', 'multi_head']
+    >>> list_mechanisms("multi_*")
+    ['multi_head']
     """
     return sorted(name for name in _MODULES.keys() | _CLASSES.keys() if fnmatch(name, pattern))

@@ -16,7 +16,7 @@ from policies.frames import Bools, Floats, Ints, Portfolio
 from swarm.agent import Steps
 from swarm.effects.limits import NO_CAP, Limits
 from swarm.platforms.calendar import Calendar
-from swarm.platforms.channels import CONVERSION_LAG_H
+from swarm.platforms.channels import TERMS
 from swarm.platforms.protocol import Channel
 from swarm.platforms.world import Listing
 from swarm.spec.campaign import Campaign
@@ -41,7 +41,7 @@ def portfolio(campaigns: Sequence[Campaign], channels: Sequence[Channel]) -> Por
         nominal_cap=_caps(campaigns, "daily_nominal") / MICROS,
         over_delivery=np.array([c.over_delivery[0] / c.over_delivery[1] for c in channels]),
         first_price=np.array([c.auction == "first_price" for c in channels]),
-        lag_h=np.array([CONVERSION_LAG_H[c.platform] for c in channels]).T,
+        lag_h=np.array([TERMS[c.platform].conversion_lag_h for c in channels]).T,
     )
 
 

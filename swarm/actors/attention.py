@@ -15,8 +15,9 @@ from swarm.actors.scenario import Scenario
 from swarm.attention.batching import MicroBatcher
 from swarm.attention.engine import AttentionEngine
 from swarm.attention.request import Answer, Request
-from swarm.observe.logging import configure_logging
+from swarm.observe.logging import bind_tick, configure_logging
 from swarm.observe.metrics import Metrics
+from swarm.store.journal import Journal
 
 
 class AttentionService:
@@ -37,6 +38,7 @@ class AttentionService:
         self._metrics.set("swarm_torch_threads", settings.threads)
         self._engine = AttentionEngine(threads=settings.threads)
         self._heads = dict(heads)
+        self._journal = Journal(scenario.folder / "journal.sqlite")
         self._batcher = MicroBatcher(
             self._engine,
             max_batch=settings.max_batch,
@@ -61,6 +63,7 @@ class AttentionService:
             Overloaded: too many wait already.
         """
         began = time.perf_counter()
+        bind_tick(self._journal.last_tick() + 1)  # the hour that is being made: it is in the journal when it is over
         await self._restore(use_case)
         answer = await self._batcher.submit(use_case, request)
         self._metrics.observe("swarm_attention_batch_size", answer.batch_size, mechanism=use_case)

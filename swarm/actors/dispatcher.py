@@ -65,6 +65,7 @@ class Dispatcher:
 
     async def admit(self, campaigns: list[Campaign], tick: int) -> None:
         """Guard all of ``campaigns`` from hour ``tick`` on; settle first what a crash left open."""
+        bind_tick(tick)
         slots = max(len(campaign.creatives) for campaign in campaigns)
         self._market = ray.get_actor("market", namespace=self._scenario.namespace)
         self._campaigns = campaigns

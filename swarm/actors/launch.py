@@ -15,17 +15,9 @@ from swarm.actors.calls import translated
 from swarm.actors.coordinator import CoordinatorActor
 from swarm.actors.scenario import Scenario
 from swarm.errors import Gone, Unavailable
+from swarm.platforms.channels import TERMS
 
-CHILDREN = (
-    "agent/google_ads",
-    "agent/meta",
-    "agent/tiktok",
-    "agent/linkedin",
-    "attention",
-    "feedback",
-    "dispatcher",
-    "market",
-)
+CHILDREN = (*(f"agent/{platform}" for platform in TERMS), "attention", "feedback", "dispatcher", "market")
 COORDINATOR: dict[str, Any] = {
     "name": "coordinator",
     "num_cpus": 0,

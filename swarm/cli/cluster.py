@@ -36,12 +36,12 @@ def up(file: Path | None, tick_seconds: float | None, address: str | None, as_js
     """
     from swarm.actors.launch import ask, connect, launch, owns_cluster
     from swarm.actors.scenario import Scenario
-    from swarm.platforms.channels import FOUR
+    from swarm.platforms.channels import CHANNELS
 
     config = read_config(file)
     dashboard = connect(address, start=True)
     folder = (Path(config.store.folder) / config.name).resolve()
-    scenario = Scenario(config, folder, FOUR, config.run.start, FOR_EVER_H // 24, anchor=EARLIEST_ZONE)
+    scenario = Scenario(config, folder, CHANNELS, config.run.start, FOR_EVER_H // 24, anchor=EARLIEST_ZONE)
     coordinator = launch(scenario)
     period_s = config.run.tick_seconds if tick_seconds is None else tick_seconds
     ask(coordinator, "start", FOR_EVER_H, period_s)

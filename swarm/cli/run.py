@@ -120,11 +120,11 @@ def _campaigns(specs: tuple[Path, ...], console: Console) -> list[Campaign]:
 
 def _on_specs(campaigns: list[Campaign], config: SwarmConfig, address: str | None, console: Console) -> dict[str, Any]:
     from swarm.actors.scenario import Scenario
-    from swarm.platforms.channels import FOUR
+    from swarm.platforms.channels import CHANNELS
 
     folder = fresh_folder(Path(config.store.folder), config.name)
     return play(
-        Scenario(config, folder.resolve(), FOUR, config.run.start, config.run.days), campaigns, address, console
+        Scenario(config, folder.resolve(), CHANNELS, config.run.start, config.run.days), campaigns, address, console
     )
 
 

@@ -53,11 +53,11 @@ CATALOGUE = (
     Metric(
         "swarm_attention_batch_size",
         "histogram",
-        "Requests that ran together",
+        "Requests that ran together, by use case",
         ("mechanism",),
         (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0),
     ),
-    Metric("swarm_attention_latency_ms", "histogram", "From request to answer", ("mechanism",), _MS),
+    Metric("swarm_attention_latency_ms", "histogram", "From request to answer, by use case", ("mechanism",), _MS),
     Metric("swarm_torch_threads", "gauge", "Threads that torch may use"),
 )
 """Every series; nothing else is exported."""

@@ -1,29 +1,82 @@
-"""The four channels of the embedded market: one on each platform."""
+"""The channels of the embedded market: one on each platform."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
 
 from swarm.platforms.protocol import Channel
 from swarm.spec.delivery import OVER_DELIVERY
 
-FOUR = tuple(
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How the embedded market plays one platform."""
+
+    auction: Literal["second_price", "first_price"]
+    report_lag_h: int
+    """Whole hours by which reports are late."""
+    ceiling: Literal["week", "month"] | None
+    """Over which the sum of the daily budgets is the platform's own ceiling; None where it publishes none."""
+    conversion_lag_h: tuple[float, float]
+    """Mean hours from click to reported conversion, of the fast and of the slow half."""
+    click_rate: float
+    """Usual clicks of an impression."""
+    price_level: float
+    """Typical price of a click over that of the campaign."""
+
+
+TERMS = MappingProxyType(
+    {
+        "google_ads": Terms(
+            auction="second_price",
+            report_lag_h=1,
+            ceiling="month",
+            conversion_lag_h=(1.0, 20.0),
+            click_rate=0.04,
+            price_level=1.2,
+        ),
+        "meta": Terms(
+            auction="second_price",
+            report_lag_h=1,
+            ceiling="week",
+            conversion_lag_h=(2.0, 24.0),
+            click_rate=0.012,
+            price_level=0.9,
+        ),
+        "tiktok": Terms(
+            auction="first_price",
+            report_lag_h=1,
+            ceiling="week",
+            conversion_lag_h=(2.0, 18.0),
+            click_rate=0.009,
+            price_level=0.7,
+        ),
+        "linkedin": Terms(
+            auction="first_price",
+            report_lag_h=2,
+            ceiling=None,
+            conversion_lag_h=(4.0, 36.0),
+            click_rate=0.006,
+            price_level=1.6,
+        ),
+    }
+)
+"""Every platform of the embedded market. Two sell at the second price and two at the first; reports come one to two
+hours late; LinkedIn is dear, TikTok cheap."""
+
+CHANNELS = tuple(
     Channel(
         name=platform,
         platform=platform,
-        auction=auction,
+        auction=terms.auction,
         over_delivery=OVER_DELIVERY[platform].as_integer_ratio(),
-        report_lag_h=lag,
+        report_lag_h=terms.report_lag_h,
     )
-    for platform, auction, lag in (
-        ("google_ads", "second_price", 1),
-        ("meta", "second_price", 1),
-        ("tiktok", "first_price", 1),
-        ("linkedin", "first_price", 2),
-    )
+    for platform, terms in TERMS.items()
 )
-"""Two sell at the second price and two at the first; reports come one to two hours late."""
+"""What ``swarm run`` and ``swarm up`` spend on."""
 
-CEILING_PERIOD = {"google_ads": "month", "meta": "week", "tiktok": "week", "linkedin": None}
-"""Over which the sum of the daily budgets is a platform's own ceiling; LinkedIn publishes none."""
-
-CONVERSION_LAG_H = {"google_ads": (1.0, 20.0), "meta": (2.0, 24.0), "tiktok": (2.0, 18.0), "linkedin": (4.0, 36.0)}
-"""Mean hours from click to reported conversion, of the fast and of the slow half."""
+FOUR = CHANNELS[:4]
+"""What the benchmarks and the tests are computed on, so that figures stay comparable when a platform joins."""

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from swarm.platforms.auction import Auction
-from swarm.platforms.channels import FOUR
+from swarm.platforms.channels import FOUR, TERMS
 from swarm.platforms.log import LEAST_ROWS, AccountLog
 from swarm.platforms.protocol import Channel
 from swarm.platforms.traffic import HOUR_OF_WEEK
-from swarm.platforms.world import CTR, Listing, World, rush
+from swarm.platforms.world import Listing, World, rush
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -172,7 +172,7 @@ def fitted_world(
     log are in its prices.
     """
     kinds = channels(names)
-    ctr = np.array([[CTR[kind.platform] for kind in kinds]])
+    ctr = np.array([[TERMS[kind.platform].click_rate for kind in kinds]])
     return World(
         channels=kinds,
         listings=listings,

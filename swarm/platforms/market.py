@@ -17,7 +17,7 @@ from policies.frames import Report, pad
 from swarm.effects.proposals import Field
 from swarm.platforms.auction import Auction, Hour
 from swarm.platforms.calendar import Calendar, Moment
-from swarm.platforms.channels import CEILING_PERIOD, CONVERSION_LAG_H
+from swarm.platforms.channels import TERMS
 from swarm.platforms.protocol import Effects, Spending
 from swarm.platforms.world import World, stream
 from swarm.spec.money import MICROS
@@ -116,7 +116,7 @@ class Market:
         plane = (rows, channels)
         self._day = Day.empty(rows, channels)
         self._pending = np.zeros((2, *plane, creatives))
-        lags = np.array([CONVERSION_LAG_H[c.platform] for c in world.channels])
+        lags = np.array([TERMS[c.platform].conversion_lag_h for c in world.channels])
         self._matures = 1.0 - np.exp(-1.0 / lags.T)[:, None, :, None]
         self._over = np.array([c.over_delivery[0] / c.over_delivery[1] for c in world.channels])
         self._reports: dict[int, Report] = {}
@@ -268,7 +268,7 @@ class Market:
 
 
 def _period_opens(platform: str, moment: Moment) -> NDArray[np.bool_]:
-    period = CEILING_PERIOD[platform]
+    period = TERMS[platform].ceiling
     if period is None:
         return np.ones_like(moment.new_day)
     return moment.new_month if period == "month" else moment.week_days_left == 7
@@ -276,7 +276,7 @@ def _period_opens(platform: str, moment: Moment) -> NDArray[np.bool_]:
 
 def _days_left(platform: str, moment: Moment) -> NDArray[np.int32]:
     """[R] days left in the ceiling's period, today included; 0 where there is no ceiling."""
-    period = CEILING_PERIOD[platform]
+    period = TERMS[platform].ceiling
     if period is None:
         return np.zeros_like(moment.month_days_left)
     return moment.month_days_left if period == "month" else moment.week_days_left

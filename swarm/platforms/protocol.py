@@ -18,7 +18,7 @@ class Channel:
 
     name: str
     platform: str
-    """google_ads, meta, tiktok or linkedin."""
+    """As a campaign file names it."""
     auction: str
     """second_price or first_price."""
     over_delivery: tuple[int, int]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from swarm.platforms.calendar import Moment
+from swarm.platforms.channels import TERMS
 from swarm.platforms.protocol import Channel
 from swarm.platforms.traffic import HOUR_OF_WEEK
 
@@ -29,10 +30,6 @@ BUCKET_VALUE = np.exp(_VALUE_SPREAD * _QUANTILES) / np.mean(np.exp(_VALUE_SPREAD
 """[B] click rate of an auction over the mean one; buckets are equally frequent."""
 BUCKET_PRICE = BUCKET_VALUE**_RIVAL_ALIGNMENT
 """[B] competing price over the mean one: rivals see most of what makes a click likely."""
-
-CTR = {"google_ads": 0.04, "meta": 0.012, "tiktok": 0.009, "linkedin": 0.006}
-PRICE_LEVEL = {"google_ads": 1.2, "meta": 0.9, "tiktok": 0.7, "linkedin": 1.6}
-"""Typical price of a click and click rate by platform, relative; LinkedIn is dear, TikTok cheap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +233,9 @@ def _draw(listing: Listing, channels: tuple[Channel, ...], slots: int) -> tuple[
     count = len(channels)
     low, high = np.log(listing.bid_bounds)
     price = np.exp(low + (high - low) * rng.uniform(0.45, 0.62))
-    level = np.array([PRICE_LEVEL[channel.platform] for channel in channels])
-    ctr = np.array([CTR[channel.platform] for channel in channels]) * np.exp(0.2 * rng.standard_normal(count))
+    terms = [TERMS[channel.platform] for channel in channels]
+    level = np.array([each.price_level for each in terms])
+    ctr = np.array([each.click_rate for each in terms]) * np.exp(0.2 * rng.standard_normal(count))
     rival_cpc = price * level * np.exp(0.3 * rng.standard_normal(count))
     depth = rng.uniform(3.0, 9.0) * rng.dirichlet(np.full(count, 3.0))
     clicks_h = depth * listing.daily_budget / price / 24

@@ -16,7 +16,7 @@ def test_listing_imports_nothing() -> None:
     """A mechanism's module is imported when it is loaded, not when it is listed."""
     code = (
         "import sys; from mechanisms.registry import list_mechanisms, load\n"
-        "assert list_mechanisms() == ['moe', 'multi_head', 'topology_gated']\n"
+        "assert {'moe', 'multi_head', 'topology_gated'} <= {*list_mechanisms()}\n"
         "assert 'mechanisms.moe' not in sys.modules\n"
         "assert load('moe').__name__ == 'MixtureOfExperts'\n"
         "assert 'mechanisms.multi_head' not in sys.modules\n"

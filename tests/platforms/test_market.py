@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from policies.frames import Report
 from swarm.effects.proposals import Field
 from swarm.platforms.calendar import Calendar
-from swarm.platforms.channels import CEILING_PERIOD, FOUR
+from swarm.platforms.channels import FOUR, TERMS
 from swarm.platforms.market import Market, Settings
 from swarm.platforms.protocol import Effects
 from swarm.platforms.world import Listing, draw_world, shocks
@@ -140,7 +140,7 @@ def test_a_period_costs_at_most_its_days_budgets(seed: int) -> None:
     assert (spent > budget).any()
     months = [date.fromordinal(first.toordinal() + day).month for day in range(days)]
     for at, channel in enumerate(FOUR):
-        kind = CEILING_PERIOD[channel.platform]
+        kind = TERMS[channel.platform].ceiling
         label = {"week": [day // 7 for day in range(days)], "month": months, None: list(range(days))}[kind]
         factor = OVER[at] if kind is None else 1.0
         for part in set(label) - ({label[-1]} if kind == "month" else set()):  # the last month goes on

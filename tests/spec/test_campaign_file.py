@@ -5,17 +5,21 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from swarm.spec.campaign import load_campaigns
 from swarm.spec.errors import SpecErrors, nearest
 from swarm.spec.example import EXAMPLE
+from swarm.spec.sections import Platform
 
 Complaints = Callable[..., list[str]]
 Edited = Callable[..., Path]
 
 OBJECTIVES = "'OUTCOME_SALES', 'OUTCOME_LEADS' or 'OUTCOME_TRAFFIC'"
+*FIRST, LAST = map(repr, get_args(Platform))
+PLATFORMS = f"{', '.join(FIRST)} or {LAST}"
 
 
 @pytest.mark.parametrize(
@@ -62,10 +66,7 @@ OBJECTIVES = "'OUTCOME_SALES', 'OUTCOME_LEADS' or 'OUTCOME_TRAFFIC'"
         (
             "[google_ads,",
             "[google,",
-            (
-                "c.yaml:21: platforms[0]: must be 'google_ads', 'meta', 'tiktok' or 'linkedin' "
-                "(got 'google'; did you mean 'google_ads'?)"
-            ),
+            (f"c.yaml:21: platforms[0]: must be {PLATFORMS} (got 'google'; did you mean 'google_ads'?)"),
         ),
         (
             "end: 2026-03-31",
