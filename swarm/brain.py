@@ -32,6 +32,8 @@ from swarm.spec.money import MICROS
 LEASE_TICKS = 3
 """Market hours that a lease outlives its heartbeat."""
 
+SIGNALS = ("structure", "change", "surprise")
+"""What health is judged by."""
 WARM_UP_TICKS = 24
 """Market hours before health is judged: until then nothing is usual."""
 
@@ -80,13 +82,26 @@ class Brain:
         self.config, self.channels, self._traffic = config, channels, traffic
         self.campaigns: list[Campaign] = []
         self.hyper = opening_hyper(config)
-        self.gate = Gate()
+        self._gate = Gate()
+        self.floor = Mode.STABLE
+        """The best mode that the swarm may be in, whatever the gate and people say."""
+        self.careful: tuple[int, ...] = ()
+        """Campaigns that are in CAUTIOUS by themselves."""
         self.epoch = 1
         self._ledger: planning.Ledger | None = None
         self._reference: Floats | None = None
         self.attention = Attention(CreativePrior.none((0, 1)), np.ones((0, len(channels))))
         self.cells: Floats = np.zeros((0, len(channels), 1))
         self.paused: frozenset[str] = frozenset()
+
+    @property
+    def gate(self) -> Gate:
+        """The gate as it counts: no better than the floor."""
+        return replace(self._gate, mode=max(self._gate.mode, self.floor, key=list(Mode).index))
+
+    @gate.setter
+    def gate(self, gate: Gate) -> None:
+        self._gate = gate
 
     def admit(self, campaigns: list[Campaign], calendar: Calendar, daily: Ints) -> None:
         """Take campaigns on; those that run keep their rows and what was learnt.
@@ -161,8 +176,7 @@ class Brain:
         if answer is None:
             self.attention.coherence = float("nan")
             return
-        names = ("structure", "change", "surprise")
-        self.attention.signals = {name: float(answer.extras[name][0]) for name in names}
+        self.attention.signals = {name: float(answer.extras[name][0]) for name in SIGNALS}
         self.attention.coherence = float(answer.extras["coherence"][0]) if answer.version else 1.0
         self.attention.blame = answer.output[0, :, 0].astype(np.float64)
 
@@ -173,7 +187,7 @@ class Brain:
         health = self.config.health
         limits = Thresholds(health.stable, health.freeze, health.hysteresis, health.dwell_ticks)
         before = self.gate
-        self.gate = before.step(self.attention.coherence, tick, limits)
+        self._gate = self._gate.step(self.attention.coherence, tick, limits)
         if self.gate.mode == before.mode:
             return []
         self.epoch += 1
@@ -190,7 +204,7 @@ class Brain:
     def lease(self, tick: int) -> Lease:
         """Leave to act in this hour and the next two."""
         may_raise = self.attention.coherence >= self.config.health.cautious  # not where coherence is NaN
-        return Lease(self.epoch, self.gate.mode, may_raise, self.hyper.version, tick + LEASE_TICKS)
+        return Lease(self.epoch, self.gate.mode, may_raise, self.hyper.version, tick + LEASE_TICKS, self.careful)
 
     def clock(self, moment: Moment, item: Evidence) -> Clock:
         """The hour to plan for, in each campaign's own day."""
@@ -269,9 +283,9 @@ class Brain:
             "shares": self.attention.shares,
             "reference": reference,
             "epoch": np.array(self.epoch),
-            "since": np.array(self.gate.since),
-            "held": np.array(self.gate.held),
-            "mode": np.array(str(self.gate.mode)),
+            "since": np.array(self._gate.since),
+            "held": np.array(self._gate.held),
+            "mode": np.array(str(self._gate.mode)),
             "paused": np.array(sorted(self.paused), dtype=np.str_),
             "hyper": np.array([self.hyper.version, *self.hyper.values.values()]),
         }
@@ -292,8 +306,8 @@ class Brain:
 
     def take_back(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Be as in ``state``, from before an hour that failed, but for what people have asked for since."""
-        asked, paused = self.gate, self.paused
+        asked, paused = self._gate, self.paused
         self.resume(state)
         self.paused = paused
-        if asked.held or self.gate.held:
+        if asked.held or self._gate.held:
             self.gate = asked

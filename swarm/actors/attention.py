@@ -29,14 +29,14 @@ class AttentionService:
     Ordering: requests that wait together run together; one that is wrong fails alone.
     """
 
-    def __init__(self, scenario: Scenario, heads: Mapping[str, tuple[int, Mapping[str, NDArray[Any]]]]) -> None:
-        """``heads``: version and arrays of the newest head of each use case, set when its model is loaded."""
+    def __init__(self, scenario: Scenario) -> None:
+        """Load nothing; heads come with ``set_head``."""
         settings = scenario.config.attention
         self._log = configure_logging(scenario.config.name, "attention", scenario.folder)
         self._metrics, self._name = Metrics(scenario.config.name), scenario.config.name
         self._metrics.set("swarm_torch_threads", settings.threads)
         self._engine = AttentionEngine(threads=settings.threads)
-        self._heads = dict(heads)
+        self._heads: dict[str, tuple[int, Mapping[str, NDArray[Any]]]] = {}
         self._batcher = MicroBatcher(
             self._engine,
             max_batch=settings.max_batch,

@@ -7,8 +7,9 @@ import json
 import os
 import time
 from collections import deque
+from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from math import isfinite
 from typing import Any
@@ -17,15 +18,13 @@ import ray
 
 from policies.clock import Traffic
 from policies.health import RECOMMENDATIONS, Mode
-from swarm.actors import checkpoint
 from swarm.actors.calls import Caller
-from swarm.actors.dispatcher import Standing
+from swarm.actors.checkpoint import Checkpoint
 from swarm.actors.hour import Done, Hour
 from swarm.actors.reporting import Reporter
-from swarm.actors.roster import Roster
+from swarm.actors.roster import VITAL, Roster
 from swarm.actors.scenario import Scenario
 from swarm.brain import Brain
-from swarm.effects.proposals import Proposals
 from swarm.errors import Failed, SwarmError
 from swarm.observe.logging import bind_tick, configure_logging
 from swarm.observe.metrics import Metrics
@@ -58,6 +57,7 @@ class Coordinator:
         self._brain = Brain(self._config, scenario.channels, Traffic(HOUR_OF_WEEK))
         self._reporter = Reporter(Metrics(self._config.name), scenario)
         self._tick = self._journal.last_tick() + 1
+        self._checkpoint = Checkpoint(self._journal)
         self._roster = Roster(scenario, self._call, self._brain, self._journal, lambda: self._tick)
         self._children = self._roster.children
         self._error = ""
@@ -67,9 +67,10 @@ class Coordinator:
         self._hour_lock = asyncio.Lock()
         self._tick_ms: deque[float] = deque(maxlen=10_000)
         self._slices = scenario.slices()
-        self._hour = Hour(self._slices, self._brain, self._children, self._call, self._journal, self._log)
+        self._mending: asyncio.Task[None] | None = None
+        self._hour = Hour(self._slices, self._brain, self._children, self._call, self._journal, self._log, self._mend)
         self._recall()
-        await self._children.ensure()
+        self._made_again(await self._children.ensure())
         self._heartbeat = asyncio.create_task(self._beat())
         self._resume_clock()
 
@@ -137,6 +138,7 @@ class Coordinator:
             "hyper_version": brain.hyper.version,
             "proposals": self._journal.counts(),
             "restarts": dict(self._children.restarts),
+            "quarantined": {name: asdict(kept) for name, kept in self._children.quarantined.items()},
             "stale_attention": list(brain.attention.stale),
             "calls": self._call.made,
             "tick_ms": {"p50": _quantile(times, 0.5), "p99": _quantile(times, 0.99)},
@@ -153,7 +155,7 @@ class Coordinator:
         """A person sets the mode; the gate no longer moves it."""
         self._brain.gate = self._brain.gate.hold(Mode(mode), self._tick)
         self._brain.epoch += 1
-        self._checkpoint()
+        await self._keep()
         self._log.warning("mode_held", mode=mode)
         return mode
 
@@ -161,17 +163,17 @@ class Coordinator:
         """A person lets the gate decide again."""
         self._brain.gate = self._brain.gate.release(self._tick)
         self._brain.epoch += 1
-        self._checkpoint()
+        await self._keep()
         self._log.warning("mode_released", mode=str(self._brain.gate.mode))
         return str(self._brain.gate.mode)
 
     async def pause(self, names: list[str]) -> list[str]:
         """Stop delivering campaigns at the next hour; returns all that are paused."""
-        return self._set_paused(self._brain.paused | self._known(names))
+        return await self._set_paused(self._brain.paused | self._known(names))
 
     async def resume(self, names: list[str]) -> list[str]:
         """Let campaigns deliver again; returns those that stay paused."""
-        return self._set_paused(self._brain.paused - self._known(names))
+        return await self._set_paused(self._brain.paused - self._known(names))
 
     async def stop(self, *, pause: bool) -> dict[str, int]:
         """Stop the clock; with ``pause``, stop delivery everywhere first. Returns what came of the writes."""
@@ -182,10 +184,8 @@ class Coordinator:
             return await self._pause_all() if pause and self._brain.campaigns else {}
 
     async def _pause_all(self) -> dict[str, int]:
-        dispatcher, tick = self._children["dispatcher"], self._tick
-        standing: Standing = await self._call(dispatcher, "standing", tick)
-        pauses = Proposals.pauses(standing.now.status, reason="down")
-        result: dict[str, int] = await self._call(dispatcher, "write", pauses, self._brain.lease(tick), tick)
+        lease, tick = self._brain.lease(self._tick), self._tick
+        result: dict[str, int] = await self._call(self._children["dispatcher"], "pause_all", lease, tick)
         return result
 
     # ---- the clock
@@ -197,6 +197,7 @@ class Coordinator:
     def _resume_clock(self) -> None:
         kept = json.loads(self._journal.recall("clock") or '{"until": 0, "period_s": 0.0}')
         self._until, self._period_s = kept["until"], kept["period_s"]
+        self._hour.waits = not self._period_s
         if not self._running and self._tick < self._until:
             self._error = ""
             self._clock = asyncio.create_task(self._run())
@@ -205,61 +206,99 @@ class Coordinator:
         try:
             while self._tick < self._until:
                 began = time.perf_counter()
+                rest_s = self._period_s
                 if self._brain.campaigns:
                     async with self._hour_lock:
-                        await self._steady_hour()
+                        counts = await self._steady_hour()
+                    if not counts:
+                        rest_s = max(rest_s, self._config.runtime.heartbeat_s)
                     self._tick_ms.append(1000 * (time.perf_counter() - began))
                     self._reporter.tick(self._tick_ms[-1])
-                await asyncio.sleep(max(self._period_s - (time.perf_counter() - began), 0.0))
+                await asyncio.sleep(max(rest_s - (time.perf_counter() - began), 0.0))
         except Exception as error:  # the supervisor's own failure must be seen, whatever it is
             self._error = f"{type(error).__name__}: {error}"
             self._log.exception("clock_stopped")
         finally:
             self._moved.set()
 
-    async def _steady_hour(self) -> None:
-        """One hour; where a child fails in it, the hour is taken back, the child made again, the hour tried again."""
-        for left in reversed(range(_TRIES)):
-            before = self._brain.state()
+    async def _steady_hour(self) -> bool:
+        """One hour; where a child fails in it, the hour is taken back, the child made again, the hour tried again.
+
+        Returns False where none is possible for now: nothing can be written without the market or the dispatcher.
+        """
+        tries = _TRIES
+        while self._may_write():
+            before, attention = self._brain.state(), replace(self._brain.attention)
             bind_tick(self._tick)
             try:
-                done = await self._hour.run(self._tick)
+                done = await self._hour.run(self._tick, self._roster.memories)
             except SwarmError as error:
-                self._log.warning("hour_taken_back", error=str(error), tries_left=left)
-                if not left:
-                    raise
+                self._brain.attention = attention
                 self._brain.take_back(before)
-                await self._heal()
+                tries -= not await self._heal()  # an hour that fails though all are alive may fail for ever
+                self._log.warning("hour_taken_back", error=str(error), tries_left=tries)
+                if not tries:
+                    raise
             else:
                 self._close(done)
-                return
+                return True
+        return False
 
-    async def _heal(self) -> None:
-        """Make the dead again; where the market is a new one, the others must find it, and settle what was open."""
-        healed = await self._children.heal()
-        for name in healed:
-            self._reporter.restarted(name)
-            self._log.warning("made_again", actor=name, times=self._children.restarts[name])
-        await self._roster.tell_everybody()
+    def _may_write(self) -> bool:
+        """What quarantine means now, and whether an hour is possible; those whose time is over are tried again."""
+        children, brain = self._children, self._brain
+        if any(time.time() >= children.quarantined[name].until for name in children.away & set(children.quarantined)):
+            self._in_background(children.try_again())
+        floor, careful = self._roster.floor(), self._roster.careful()
+        if (floor, careful) != (brain.floor, brain.careful):
+            brain.floor, brain.careful = floor, careful
+            brain.epoch += 1
+        return not children.away & VITAL
+
+    async def _heal(self, *names: str) -> list[str]:
+        """Make the dead again; what a call left open is settled. Returns the dead."""
+        dead = await self._children.heal(*names)
+        self._made_again(dead)
+        if not names:
+            with suppress(SwarmError):  # the hour that misses it is taken back
+                await self._roster.tell_everybody()
+        return dead
+
+    def _mend(self, name: str) -> None:
+        """Make a child again while hours go on without it."""
+        self._in_background(self._heal(name))
+
+    def _in_background(self, work: Coroutine[Any, Any, Any]) -> None:
+        if self._mending is not None and not self._mending.done():
+            work.close()
+            return
+        self._mending = asyncio.create_task(work)
+
+    def _made_again(self, dead: list[str]) -> None:
+        for name in dead:
+            if name in self._children.quarantined:
+                self._log.error("quarantined", actor=name, why=self._children.quarantined[name].why)
+            else:
+                self._reporter.restarted(name)
+                self._log.warning("made_again", actor=name, times=self._children.restarts[name])
 
     def _close(self, done: Done) -> None:
         """Make the hour count: journal first, then the clock."""
         brain, tick = self._brain, self._tick
         rows = (part.rows(columns.start) for columns, part in done.outcomes if part is not None)
-        self._journal.outcomes(row for some in rows for row in some)
-        self._roster.memories = done.memories
-        self._checkpoint()
-        why = {**brain.attention.signals, "culprits": brain.culprits()}
+        why = {**brain.attention.signals, "culprits": brain.culprits(), "healthy": done.healthy}
         if (ended := brain.calendar.at(tick).hours_left == 1).any():
             why["allocation"] = brain.proof(ended)
-        self._journal.tick(tick, self._time().isoformat(), str(brain.gate.mode), brain.attention.coherence, why)
+        self._roster.memories = done.memories
+        with self._journal.writing():  # half an hour in the journal would be done again on top of itself
+            self._journal.outcomes(row for some in rows for row in some)
+            self._checkpoint.save(brain, done.memories, tick + 1)
+            self._journal.tick(tick, self._time().isoformat(), str(brain.gate.mode), brain.attention.coherence, why)
         self._reporter.hour(brain, done)
         self._log.info("hour", mode=str(brain.gate.mode), coherence=brain.attention.coherence, **done.result)
+        self._children.set_free()
         self._tick = tick + 1
         self._moved.set()
-
-    def _checkpoint(self) -> None:
-        checkpoint.save(self._journal, self._brain, self._roster.memories, self._tick)
 
     async def _beat(self) -> None:
         """Every heartbeat: ask for signs of life and set the gauges again."""
@@ -277,7 +316,7 @@ class Coordinator:
             self._journal.hyper(1, 0, self._brain.hyper.values, {})
             return
         self._admit(specs)
-        self._roster.memories = checkpoint.load(self._journal, self._brain, self._slices)
+        self._roster.memories = self._checkpoint.load(self._brain, self._slices)
         self._reporter.recall(self._journal.totals())
 
     def _admit(self, new: list[Campaign]) -> None:
@@ -295,10 +334,15 @@ class Coordinator:
             raise Failed(f"no campaign is called {wrong[0]!r}; there are {', '.join(sorted(known)) or 'none'}")
         return frozenset(names or known)
 
-    def _set_paused(self, names: frozenset[str]) -> list[str]:
+    async def _set_paused(self, names: frozenset[str]) -> list[str]:
         self._brain.paused = names
-        self._checkpoint()
+        await self._keep()
         return sorted(names)
+
+    async def _keep(self) -> None:
+        """Keep what a person asked for, between two hours; it is in force already."""
+        async with self._hour_lock:
+            self._checkpoint.save(self._brain, self._roster.memories, self._tick)
 
 
 def _quantile(ordered: list[float], share: float) -> float:

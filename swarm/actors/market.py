@@ -114,11 +114,11 @@ class Market:
         self._market.settings.apply(effects_of(np.array(line["effects"], dtype=np.int64)))
 
     def _lines(self) -> Iterator[dict[str, Any]]:
-        if not self._path.exists():
-            return
-        for text in self._path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if text.endswith("\n"):  # a torn last line was never acknowledged
-                yield json.loads(text)
+        """What is whole; a torn last line was never acknowledged, and goes, or the next one would run into it."""
+        self._path.touch()
+        whole, _, torn = self._path.read_bytes().rpartition(b"\n")
+        os.truncate(self._path, self._path.stat().st_size - len(torn))
+        yield from map(json.loads, whole.splitlines())
 
     def _write(self, line: dict[str, Any]) -> None:
         self._file.write(json.dumps(line) + "\n")

@@ -119,7 +119,7 @@ def step(case: Case) -> Bools:
 
     A launch from 0 may, and so may closing a channel with a budget of 0.
     """
-    part = 0.5 if case.lease.mode == Mode.CAUTIOUS else 1.0
+    part = case.lease.part(case.asked.campaign)
     share = np.where(case.asked.field == Field.BID, case.of(case.limits.max_bid_step), case.of(case.limits.max_step))
     moved = np.abs(case.asked.new - case.old)
     closing = (case.asked.field == Field.BUDGET) & (case.asked.new == 0)

@@ -6,6 +6,10 @@ Ray promises no order between callers, so the epoch decides what is current, not
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from policies.health import Mode
 
@@ -24,6 +28,17 @@ class Lease:
     config_version: int
     expires_tick: int
     """First market hour in which the lease no longer holds."""
+    careful: tuple[int, ...] = ()
+    """Campaigns that are in CAUTIOUS by themselves."""
+
+    def modes(self, campaign: NDArray[np.integer[Any]]) -> NDArray[np.str_]:
+        """[n] the mode of each ``campaign`` [n]."""
+        own = np.where(np.isin(campaign, self.careful), str(Mode.CAUTIOUS), str(self.mode))
+        return own if self.mode == Mode.STABLE else np.full(len(campaign), str(self.mode))
+
+    def part(self, campaign: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+        """[n] the part of a step that each ``campaign`` [n] may go."""
+        return np.where(self.modes(campaign) == str(Mode.CAUTIOUS), 0.5, 1.0)
 
     def holds(self, tick: int) -> bool:
         """Whether the lease is good in market hour ``tick``."""

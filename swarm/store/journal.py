@@ -81,7 +81,7 @@ class Journal:
         self._db.close()
 
     def _migrate(self) -> None:
-        with self._writing() as db:
+        with self.writing() as db:
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
                 for statement in _SCHEMA.split(";\n"):
                     db.execute(statement)
@@ -93,8 +93,11 @@ class Journal:
             raise ValueError(f"{self.path} has schema {found}, this program knows up to {SCHEMA_VERSION}: upgrade it")
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it is durable afterwards, or none."""
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, and what is written inside belongs to it: all of it is durable afterwards, or none."""
+        if self._db.in_transaction:
+            yield self._db
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield self._db
@@ -106,7 +109,7 @@ class Journal:
 
     def remember(self, key: str, value: str) -> None:
         """Keep a fact about the run."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def recall(self, key: str) -> str | None:
@@ -116,7 +119,7 @@ class Journal:
 
     def submit(self, rows: Iterable[tuple[int, str, str, str, int]]) -> None:
         """Keep campaigns: row, name, digest, spec as JSON, tick; a name that is there is left as it is."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.executemany("INSERT OR IGNORE INTO campaigns VALUES (?, ?, ?, ?, ?)", rows)
 
     def campaigns(self) -> list[tuple[str, str, str]]:
@@ -128,7 +131,7 @@ class Journal:
         if not rows:
             return np.zeros(0, dtype=np.int64)
         marks = ", ".join("?" * len(INTENT_COLUMNS))
-        with self._writing() as db:
+        with self.writing() as db:
             first = db.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM intents").fetchone()[0]
             db.executemany(
                 f"INSERT INTO intents (id, {', '.join(INTENT_COLUMNS)}) VALUES (?, {marks})",  # noqa: S608 - the columns are a constant
@@ -142,7 +145,7 @@ class Journal:
         An outcome is kept once: an intent that is not open stays as it is.
         """
         rows = [(value, value, missed, id_) for id_, value in zip(ids.tolist(), read_back.tolist(), strict=True)]
-        with self._writing() as db:
+        with self.writing() as db:
             db.executemany(
                 "UPDATE intents SET read_back = ?, state = CASE WHEN new = ? THEN 'applied' ELSE ? END"
                 " WHERE id = ? AND state = 'intended'",
@@ -159,25 +162,39 @@ class Journal:
             "SELECT id, campaign, channel, field, creative, new FROM intents WHERE state = 'intended' ORDER BY id"
         ).fetchall()
 
-    def in_force(self) -> list[tuple[int, int, int, int, int]]:
-        """Latest value read back of every setting: campaign, channel, field, creative, value."""
+    def in_force(self, end: int) -> list[tuple[int, int, int, int, int]]:
+        """Latest value read back of every setting before hour ``end``: campaign, channel, field, creative, value.
+
+        What people wrote in hour ``end`` itself was there before the hour's own batch.
+        """
         return self._db.execute(
             "SELECT campaign, channel, field, creative, read_back FROM intents WHERE id IN (SELECT MAX(id) FROM intents"
-            " WHERE read_back IS NOT NULL GROUP BY campaign, channel, field, creative)"
+            " WHERE read_back IS NOT NULL AND (tick < ? OR reason = 'down')"
+            " GROUP BY campaign, channel, field, creative)",
+            (end,),
         ).fetchall()
 
-    def budgets_since(self, tick: int) -> list[tuple[int, int, int, int, int]]:
-        """Budget writes from ``tick`` on: tick, campaign, channel, old value, value read back."""
+    def budgets_between(self, first: int, end: int) -> list[tuple[int, int, int, int, int]]:
+        """Budget writes from hour ``first`` to before ``end``: tick, campaign, channel, old value, value read back."""
         return self._db.execute(
             "SELECT tick, campaign, channel, old, read_back FROM intents WHERE field = 0"
-            " AND read_back IS NOT NULL AND tick >= ? ORDER BY id",
+            " AND read_back IS NOT NULL AND tick >= ? AND tick < ? ORDER BY id",
+            (first, end),
+        ).fetchall()
+
+    def batch(self, tick: int) -> dict[str, int]:
+        """What came of hour ``tick``'s own batch: writes by state, refusals by guard; people's writes left out."""
+        rows = self._db.execute(
+            "SELECT CASE WHEN state = 'refused' THEN refused_by ELSE state END AS result, COUNT(*) FROM intents"
+            " WHERE tick = ? AND reason <> 'down' GROUP BY result",
             (tick,),
         ).fetchall()
+        return dict(rows)
 
     def tick(self, tick: int, time: str, mode: str, coherence: float, evidence: Mapping[str, Any]) -> None:
         """Keep an hour's mode and what it rests on; a coherence of NaN, health that is missing, is kept as NULL."""
         row = (tick, time, mode, coherence, json.dumps(evidence))
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("INSERT OR REPLACE INTO ticks VALUES (?, ?, ?, ?, ?)", row)
 
     def last_tick(self) -> int:
@@ -207,7 +224,7 @@ class Journal:
 
     def answer(self, tick: int, use_case: str, version: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep an attention answer that decisions were made from."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("INSERT INTO answers VALUES (?, ?, ?, ?)", (tick, use_case, version, pack(arrays)))
 
     def answers(self) -> list[tuple[int, str, int]]:
@@ -217,7 +234,7 @@ class Journal:
     def hyper(self, version: int, tick: int, value: Mapping[str, float], evidence: Mapping[str, float]) -> None:
         """Keep a version of the hyperparameters and what spoke for it."""
         row = (version, tick, json.dumps(dict(value)), json.dumps(dict(evidence)))
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("INSERT OR REPLACE INTO hyper VALUES (?, ?, ?, ?)", row)
 
     def hypers(self) -> list[tuple[int, int, dict[str, float], dict[str, float]]]:
@@ -227,7 +244,7 @@ class Journal:
 
     def outcomes(self, rows: Iterable[Row]) -> None:
         """Keep reported hours: tick, campaign, channel, spend, clicks, conversions; told again, they count once."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.executemany("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def totals(self) -> list[tuple[int, int, float, float, float]]:
@@ -247,8 +264,13 @@ class Journal:
 
     def model(self, use_case: str, version: int, tick: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep the newest head of a model."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?)", (use_case, version, tick, pack(arrays)))
+
+    def model_tick(self, use_case: str) -> int:
+        """The hour in which a model's newest head was kept, or -1."""
+        row = self._db.execute("SELECT tick FROM models WHERE use_case = ?", (use_case,)).fetchone()
+        return -1 if row is None else int(row[0])
 
     def models(self) -> dict[str, tuple[int, dict[str, NDArray[Any]]]]:
         """Version and arrays of the newest head of every model."""
