@@ -73,6 +73,11 @@ class Head:
         self._process.terminate()
         self._process.wait(timeout=60)
 
+    def process(self, actor: str) -> int:
+        """The process of the actor whose class is called ``actor``."""
+        (found,) = (pid for pid in of_session(self._process.pid) if _title(pid).startswith(f"ray::{actor}"))
+        return found
+
     def kill(self) -> None:
         """Kill -9 of every process of this cluster at once: they share the session that the head began."""
         deadline = time.monotonic() + READY_S
@@ -93,6 +98,10 @@ def of_session(leader: int) -> list[int]:
             if os.getsid(pid) == leader and state != "Z":
                 found.append(pid)
     return found
+
+
+def _title(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
 
 
 def free_ports(count: int) -> list[int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -201,10 +202,11 @@ class Brain:
         worst = np.argsort(-blame, kind="stable")[:3]
         return [self.campaigns[i].name for i in worst if blame[i] > 0]
 
-    def lease(self, tick: int) -> Lease:
-        """Leave to act in this hour and the next two."""
+    def lease(self, tick: int, expires_s: float = inf) -> Lease:
+        """Leave to act in this hour and the next two, until Unix time ``expires_s``."""
         may_raise = self.attention.coherence >= self.config.health.cautious  # not where coherence is NaN
-        return Lease(self.epoch, self.gate.mode, may_raise, self.hyper.version, tick + LEASE_TICKS, self.careful)
+        mode, version = self.gate.mode, self.hyper.version
+        return Lease(self.epoch, mode, may_raise, version, tick + LEASE_TICKS, self.careful, expires_s)
 
     def clock(self, moment: Moment, item: Evidence) -> Clock:
         """The hour to plan for, in each campaign's own day."""

@@ -11,6 +11,7 @@ from typing import Any
 import ray
 from numpy.typing import NDArray
 
+from swarm.actors.bounded import bounded
 from swarm.actors.scenario import Scenario
 from swarm.attention.batching import MicroBatcher
 from swarm.attention.engine import AttentionEngine
@@ -19,6 +20,7 @@ from swarm.observe.logging import configure_logging
 from swarm.observe.metrics import Metrics
 
 
+@bounded("compute")
 class AttentionService:
     """Ray shell of the attention engine.
 

@@ -70,6 +70,12 @@ class Children:
         """Those that are not to be asked."""
         return (set(self.quarantined) - self.on_trial) | self._in_making
 
+    @property
+    def due(self) -> list[str]:
+        """Those whose quarantine has lasted its time, and who have not been given a new life yet."""
+        waiting = self.quarantined.keys() - self.on_trial - self._in_making
+        return sorted(name for name in waiting if time.time() >= self.quarantined[name].until)
+
     def declare(self, name: str, make: Make) -> None:
         """A child to have; made by ``ensure``."""
         self._make[name] = make
@@ -99,7 +105,7 @@ class Children:
     async def try_again(self) -> None:
         """One new life for those whose quarantine has lasted its time."""
         async with self._one_at_a_time:
-            due = [name for name in self.away if time.time() >= self.quarantined[name].until]
+            due = self.due
             await self._new_lives(due)
             self.on_trial.update(due)
 

@@ -7,7 +7,6 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -17,13 +16,15 @@ from typing import Any
 import ray
 
 from policies.clock import Traffic
-from policies.health import RECOMMENDATIONS, Mode
+from policies.health import RECOMMENDATIONS, Gate, Mode
+from swarm.actors.bounded import bounded
 from swarm.actors.calls import Caller
 from swarm.actors.checkpoint import Checkpoint
 from swarm.actors.hour import Done, Hour
 from swarm.actors.reporting import Reporter
-from swarm.actors.roster import VITAL, Roster
+from swarm.actors.roster import Roster
 from swarm.actors.scenario import Scenario
+from swarm.actors.supervision import Supervision
 from swarm.brain import Brain
 from swarm.errors import Failed, SwarmError
 from swarm.observe.logging import bind_tick, configure_logging
@@ -36,6 +37,7 @@ _POLL_S = 1.0
 _TRIES = 5
 
 
+@bounded()
 class Coordinator:
     """Ray shell of the brain, and the clock.
 
@@ -66,11 +68,12 @@ class Coordinator:
         self._moved = asyncio.Event()
         self._hour_lock = asyncio.Lock()
         self._tick_ms: deque[float] = deque(maxlen=10_000)
-        self._slices = scenario.slices()
-        self._mending: asyncio.Task[None] | None = None
-        self._hour = Hour(self._slices, self._brain, self._children, self._call, self._journal, self._log, self._mend)
+        self._supervision = Supervision(
+            self._roster, self._brain, self._journal, self._reporter, self._log, lambda: self._tick
+        )
+        self._hour = Hour(self._roster, self._brain, self._call, self._journal, self._log, self._supervision.mend)
         self._recall()
-        self._made_again(await self._children.ensure())
+        await self._supervision.begin()
         self._heartbeat = asyncio.create_task(self._beat())
         self._resume_clock()
 
@@ -116,10 +119,13 @@ class Coordinator:
             self._moved.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), _POLL_S)
-        return await self.status()
+        return self._status()
 
     async def status(self) -> dict[str, Any]:
         """Where the swarm stands."""
+        return self._status()
+
+    def _status(self) -> dict[str, Any]:
         brain, times = self._brain, sorted(self._tick_ms)
         return {
             "tick": self._tick,
@@ -138,7 +144,7 @@ class Coordinator:
             "hyper_version": brain.hyper.version,
             "proposals": self._journal.counts(),
             "restarts": dict(self._children.restarts),
-            "quarantined": {name: asdict(kept) for name, kept in self._children.quarantined.items()},
+            "quarantined": self._supervision.status(),
             "stale_attention": list(brain.attention.stale),
             "calls": self._call.made,
             "tick_ms": {"p50": _quantile(times, 0.5), "p99": _quantile(times, 0.99)},
@@ -147,33 +153,30 @@ class Coordinator:
     async def calls_made(self) -> dict[str, int]:
         """Calls that each actor has made to others so far."""
         made = {"coordinator": self._call.made}
-        for name in (*(f"agent/{p}" for p in self._slices), "dispatcher", "feedback"):
+        for name in (*(f"agent/{p}" for p in self._roster.slices), "dispatcher", "feedback"):
             made[name] = await self._call(self._children[name], "calls_made")
         return made
 
     async def hold(self, mode: str) -> str:
         """A person sets the mode; the gate no longer moves it."""
-        self._brain.gate = self._brain.gate.hold(Mode(mode), self._tick)
-        self._brain.epoch += 1
-        await self._keep()
-        self._log.warning("mode_held", mode=mode)
+        await self._keep(self._set_gate(self._brain.gate.hold(Mode(mode), self._tick)), "hold", [mode])
         return mode
 
     async def release(self) -> str:
         """A person lets the gate decide again."""
-        self._brain.gate = self._brain.gate.release(self._tick)
-        self._brain.epoch += 1
-        await self._keep()
-        self._log.warning("mode_released", mode=str(self._brain.gate.mode))
-        return str(self._brain.gate.mode)
+        gate = self._brain.gate.release(self._tick)
+        await self._keep(self._set_gate(gate), "release", [str(gate.mode)])
+        return str(gate.mode)
 
     async def pause(self, names: list[str]) -> list[str]:
         """Stop delivering campaigns at the next hour; returns all that are paused."""
-        return await self._set_paused(self._brain.paused | self._known(names))
+        known = self._known(names)
+        return await self._set_paused("pause", known, self._brain.paused | known)
 
     async def resume(self, names: list[str]) -> list[str]:
         """Let campaigns deliver again; returns those that stay paused."""
-        return await self._set_paused(self._brain.paused - self._known(names))
+        known = self._known(names)
+        return await self._set_paused("resume", known, self._brain.paused - known)
 
     async def stop(self, *, pause: bool) -> dict[str, int]:
         """Stop the clock; with ``pause``, stop delivery everywhere first. Returns what came of the writes."""
@@ -197,7 +200,7 @@ class Coordinator:
     def _resume_clock(self) -> None:
         kept = json.loads(self._journal.recall("clock") or '{"until": 0, "period_s": 0.0}')
         self._until, self._period_s = kept["until"], kept["period_s"]
-        self._hour.waits = not self._period_s
+        self._hour.in_wall_time(self._period_s > 0, self._config.runtime)
         if not self._running and self._tick < self._until:
             self._error = ""
             self._clock = asyncio.create_task(self._run())
@@ -227,15 +230,15 @@ class Coordinator:
         Returns False where none is possible for now: nothing can be written without the market or the dispatcher.
         """
         tries = _TRIES
-        while self._may_write():
+        while self._supervision.may_write():
             before, attention = self._brain.state(), replace(self._brain.attention)
             bind_tick(self._tick)
             try:
-                done = await self._hour.run(self._tick, self._roster.memories)
+                done = await self._hour.run(self._tick)
             except SwarmError as error:
                 self._brain.attention = attention
                 self._brain.take_back(before)
-                tries -= not await self._heal()  # an hour that fails though all are alive may fail for ever
+                tries -= not await self._supervision.heal()  # an hour that fails though all are alive may fail for ever
                 self._log.warning("hour_taken_back", error=str(error), tries_left=tries)
                 if not tries:
                     raise
@@ -243,44 +246,6 @@ class Coordinator:
                 self._close(done)
                 return True
         return False
-
-    def _may_write(self) -> bool:
-        """What quarantine means now, and whether an hour is possible; those whose time is over are tried again."""
-        children, brain = self._children, self._brain
-        if any(time.time() >= children.quarantined[name].until for name in children.away & set(children.quarantined)):
-            self._in_background(children.try_again())
-        floor, careful = self._roster.floor(), self._roster.careful()
-        if (floor, careful) != (brain.floor, brain.careful):
-            brain.floor, brain.careful = floor, careful
-            brain.epoch += 1
-        return not children.away & VITAL
-
-    async def _heal(self, *names: str) -> list[str]:
-        """Make the dead again; what a call left open is settled. Returns the dead."""
-        dead = await self._children.heal(*names)
-        self._made_again(dead)
-        if not names:
-            with suppress(SwarmError):  # the hour that misses it is taken back
-                await self._roster.tell_everybody()
-        return dead
-
-    def _mend(self, name: str) -> None:
-        """Make a child again while hours go on without it."""
-        self._in_background(self._heal(name))
-
-    def _in_background(self, work: Coroutine[Any, Any, Any]) -> None:
-        if self._mending is not None and not self._mending.done():
-            work.close()
-            return
-        self._mending = asyncio.create_task(work)
-
-    def _made_again(self, dead: list[str]) -> None:
-        for name in dead:
-            if name in self._children.quarantined:
-                self._log.error("quarantined", actor=name, why=self._children.quarantined[name].why)
-            else:
-                self._reporter.restarted(name)
-                self._log.warning("made_again", actor=name, times=self._children.restarts[name])
 
     def _close(self, done: Done) -> None:
         """Make the hour count: journal first, then the clock."""
@@ -296,7 +261,7 @@ class Coordinator:
             self._journal.tick(tick, self._time().isoformat(), str(brain.gate.mode), brain.attention.coherence, why)
         self._reporter.hour(brain, done)
         self._log.info("hour", mode=str(brain.gate.mode), coherence=brain.attention.coherence, **done.result)
-        self._children.set_free()
+        self._supervision.hour_counts()
         self._tick = tick + 1
         self._moved.set()
 
@@ -316,7 +281,7 @@ class Coordinator:
             self._journal.hyper(1, 0, self._brain.hyper.values, {})
             return
         self._admit(specs)
-        self._roster.memories = self._checkpoint.load(self._brain, self._slices)
+        self._roster.memories = self._checkpoint.load(self._brain, self._roster.slices)
         self._reporter.recall(self._journal.totals())
 
     def _admit(self, new: list[Campaign]) -> None:
@@ -334,15 +299,24 @@ class Coordinator:
             raise Failed(f"no campaign is called {wrong[0]!r}; there are {', '.join(sorted(known)) or 'none'}")
         return frozenset(names or known)
 
-    async def _set_paused(self, names: frozenset[str]) -> list[str]:
-        self._brain.paused = names
-        await self._keep()
-        return sorted(names)
+    def _set_gate(self, gate: Gate) -> int:
+        self._brain.gate = gate
+        self._brain.epoch += 1
+        return self._tick
 
-    async def _keep(self) -> None:
-        """Keep what a person asked for, between two hours; it is in force already."""
+    async def _set_paused(self, kind: str, names: frozenset[str], paused: frozenset[str]) -> list[str]:
+        self._brain.paused = paused
+        await self._keep(self._tick, kind, sorted(names))
+        return sorted(paused)
+
+    async def _keep(self, tick: int, kind: str, subjects: list[str]) -> None:
+        """Keep what a person asked for in hour ``tick``, between two hours; it is in force already."""
         async with self._hour_lock:
-            self._checkpoint.save(self._brain, self._roster.memories, self._tick)
+            with self._journal.writing():
+                for subject in subjects:
+                    self._journal.event(tick, kind, subject, "a person")
+                self._checkpoint.save(self._brain, self._roster.memories, self._tick)
+        self._log.warning("a_person_asked", kind=kind, subjects=subjects)
 
 
 def _quantile(ordered: list[float], share: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ import ray
 
 from policies.frames import Floats, Ints
 from swarm import portfolio
+from swarm.actors.bounded import bounded
 from swarm.actors.calls import Caller
 from swarm.actors.scenario import Scenario
 from swarm.agent import InForce
@@ -37,6 +39,7 @@ class Standing:
     """Highest worst case of the day over its cap."""
 
 
+@bounded()
 class Dispatcher:
     """Ray shell of the door.
 
@@ -125,7 +128,7 @@ class Dispatcher:
         bind_tick(tick)
         assert self._door is not None
         limits = portfolio.limits(self._campaigns, self._scenario.channels, self._calendar, tick)
-        admitted = self._door.open(asked, limits, lease, tick)
+        admitted = self._door.open(asked, limits, lease, tick, time.time())
         wrong = 0
         if len(admitted.effects):
             await self._call(self._market, "apply", admitted.effects, tick)

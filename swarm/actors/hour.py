@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Set
+import time
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from itertools import starmap
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,9 @@ from policies.frames import Evidence, Plan
 from policies.health import Mode
 from swarm.actors.agent import Outcomes
 from swarm.actors.calls import Caller
-from swarm.actors.children import Children
 from swarm.actors.dispatcher import Standing
 from swarm.actors.feedback import Lesson
+from swarm.actors.roster import Roster
 from swarm.agent import Agent
 from swarm.attention.request import Answer, Request
 from swarm.brain import SIGNALS, Brain
@@ -26,10 +28,13 @@ from swarm.effects.lease import Lease
 from swarm.effects.proposals import Proposals
 from swarm.errors import Failed, SwarmError
 from swarm.platforms.traffic import HOUR_OF_WEEK
+from swarm.spec.config import Runtime
 from swarm.spec.money import MICROS
 from swarm.store.journal import Journal
 
 HOURS_A_DAY = 24
+LEASE_BEATS = 3
+"""Heartbeats that a lease lasts in wall time: what comes later is of a coordinator that hung, or is no more."""
 _KEPT_NUMBERS = 1_000_000
 """Answers with more numbers than this are not kept in the journal."""
 
@@ -59,23 +64,25 @@ class Hour:
 
     def __init__(
         self,
-        slices: dict[str, slice],
+        roster: Roster,
         brain: Brain,
-        children: Children,
         call: Caller,
         journal: Journal,
         log: Any,
         mend: Callable[[str], None],
     ) -> None:
-        """``slices``: each platform's columns; ``mend``: makes a child again while the hour goes on."""
+        """``mend``: makes a child again while the hour goes on."""
+        self._roster, self._slices, self._children, self._brain = roster, roster.slices, roster.children, brain
         self._mend = mend
-        self._slices, self._brain, self._children = slices, brain, children
         self._call, self._journal, self._log = call, journal, log
-        self.waits = True
-        """Whether the clock waits for an attention service that is away, as it does in simulated time."""
+        self._waits, self._lease_s = True, inf
 
-    async def run(self, tick: int, before: Mapping[str, Memory]) -> Done:
-        """Observe, assess, attend, plan, propose and write; ``before``: what each platform's agent knows already.
+    def in_wall_time(self, wall: bool, limits: Runtime) -> None:
+        """In wall time no hour waits for attention, and a lease lapses; in simulated time the clock waits for all."""
+        self._waits, self._lease_s = not wall, LEASE_BEATS * limits.heartbeat_s if wall else inf
+
+    async def run(self, tick: int) -> Done:
+        """Observe, assess, attend, plan, propose and write.
 
         Raises:
             SwarmError: a child did not do its part; the brain may have moved, and is to be taken back.
@@ -84,33 +91,33 @@ class Hour:
         await self._usual(tick)
         standing: Standing = await self._call(dispatcher, "standing", tick)
         away = self._children.away
-        parts, memories, outcomes = zip(*await self._observe(tick, away, before), strict=True)
+        parts, memories, outcomes = zip(*await self._observe(tick, away), strict=True)
         evidence = Evidence.concat(list(parts))
         healthy = await self._assess(tick, evidence)
         await self._attend(tick, evidence)
         plan = brain.plan(brain.calendar.at(tick), evidence, standing.now.highest, standing.room)
-        lease = brain.lease(tick)
+        lease = brain.lease(tick, time.time() + self._lease_s)
         asked = await self._propose(tick, plan, standing, lease, away)
         result = await self._call(dispatcher, "write", Proposals.concat(asked), lease, tick)
         known = dict(zip(self._slices, memories, strict=True))
         return Done(evidence, standing, result, known, list(zip(self._slices.values(), outcomes, strict=True)), healthy)
 
-    async def _observe(self, tick: int, away: Set[str], before: Mapping[str, Memory]) -> list[Observed]:
+    async def _observe(self, tick: int, away: Set[str]) -> list[Observed]:
         cells, trust = self._brain.cells, self._brain.gate.mode != Mode.FREEZE
 
         async def seen(platform: str, columns: slice) -> Observed:
             if (name := f"agent/{platform}") in away:
-                return self._nothing_new(tick, platform, columns, before.get(platform))
+                return self._nothing_new(tick, platform, columns)
             answer: Observed = await self._call(self._children[name], "observe", tick, cells[:, columns], trust)
             return answer
 
         return list(await asyncio.gather(*starmap(seen, self._slices.items())))
 
-    def _nothing_new(self, tick: int, platform: str, columns: slice, memory: Memory | None) -> Observed:
+    def _nothing_new(self, tick: int, platform: str, columns: slice) -> Observed:
         """What is known of a platform whose agent is away."""
         brain = self._brain
         stand_in = Agent(platform, columns, Traffic(HOUR_OF_WEEK), keep=1.0)
-        stand_in.resume(memory)
+        stand_in.resume(self._roster.memories.get(platform))
         hour, part = brain.calendar.at(tick).hour, brain.portfolio.columns(columns)
         evidence = stand_in.observe(part, None, hour, brain.cells[:, columns], trust=False)
         assert stand_in.memory is not None
@@ -213,7 +220,7 @@ class Hour:
         except Failed as error:
             self._log.error("attention_failed", use_case=use_case, error=str(error))
         except SwarmError as error:
-            if self.waits or "attention" in self._children.on_trial:
+            if self._waits or "attention" in self._children.on_trial:
                 raise
             self._log.warning("attention_away", use_case=use_case, error=str(error))
             self._mend("attention")

@@ -11,6 +11,7 @@ import numpy as np
 import ray
 
 from policies.frames import Floats, Ints, Report
+from swarm.actors.bounded import bounded
 from swarm.actors.scenario import Scenario
 from swarm.effects.door import effects_of
 from swarm.observe.logging import configure_logging
@@ -19,6 +20,7 @@ from swarm.platforms.protocol import Effects, Spending
 from swarm.spec.campaign import Campaign
 
 
+@bounded()
 class Market:
     """Ray shell of the embedded market.
 

@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from policies.evidence import Memory, kept_an_hour
-from policies.health import Mode, Usual
+from policies.health import Usual
 from swarm import portfolio
 from swarm.actors.agent import AgentActor, Shard
 from swarm.actors.attention import AttentionActor
+from swarm.actors.bounded import MOST_PENDING
 from swarm.actors.calls import Caller
 from swarm.actors.children import Children
 from swarm.actors.dispatcher import DispatcherActor
@@ -23,9 +22,13 @@ from swarm.actors.scenario import Scenario
 from swarm.brain import Brain
 from swarm.store.journal import Journal
 
-VITAL = frozenset({"market", "dispatcher"})
-"""Children without whom nothing can be written."""
-_OPTIONS: dict[str, Any] = {"num_cpus": 0, "lifetime": "detached", "max_restarts": 0, "max_task_retries": 0}
+_OPTIONS: dict[str, Any] = {
+    "num_cpus": 0,
+    "lifetime": "detached",
+    "max_restarts": 0,
+    "max_task_retries": 0,
+    "max_pending_calls": MOST_PENDING,
+}
 
 
 class Roster:
@@ -36,7 +39,8 @@ class Roster:
     ) -> None:
         """None is made yet; ``now`` is the market hour."""
         self._scenario, self._call, self._brain, self._journal, self._now = scenario, call, brain, journal, now
-        self._slices = scenario.slices()
+        self.slices = scenario.slices()
+        """Each platform's columns."""
         self.memories: dict[str, Memory] = {}
         """What each platform's agent knows, as of the last hour that counts."""
         self.children = Children(scenario, self._tell)
@@ -55,21 +59,8 @@ class Roster:
         for name in ("market", "dispatcher", "attention"):
             if name in named:
                 await self._tellers[name]()
-        agents = (f"agent/{platform}" for platform in self._slices)
+        agents = (f"agent/{platform}" for platform in self.slices)
         await asyncio.gather(*(self._tellers[name]() for name in agents if name in named))
-
-    def floor(self) -> Mode:
-        """The best mode that quarantines leave to the swarm."""
-        held = set(self.children.quarantined)
-        if held & VITAL:
-            return Mode.FREEZE
-        return Mode.CAUTIOUS if "feedback" in held else Mode.STABLE
-
-    def careful(self) -> tuple[int, ...]:
-        """Campaigns that may be on a platform whose agent is in quarantine; that platform is not steered."""
-        lost = [columns for p, columns in self._slices.items() if f"agent/{p}" in self.children.quarantined]
-        touched = [self._brain.portfolio.allowed[:, columns].any(axis=1) for columns in lost if self._brain.campaigns]
-        return tuple(np.flatnonzero(np.any(touched, axis=0)).tolist()) if touched else ()
 
     def _declare(self) -> None:
         declare = self.children.declare
@@ -77,13 +68,13 @@ class Roster:
         declare("dispatcher", self._maker(DispatcherActor, "dispatcher"))
         declare("attention", self._maker(AttentionActor, "attention"))
         declare("feedback", self._maker(FeedbackActor, "feedback"))
-        for platform in self._slices:
+        for platform in self.slices:
             declare(f"agent/{platform}", self._maker(AgentActor, f"agent/{platform}", platform))
         self._tellers: dict[str, Callable[[], Awaitable[None]]] = {
             "market": partial(self._admit, "market"),
             "dispatcher": partial(self._admit, "dispatcher"),
             "attention": self._tell_attention,
-            **{f"agent/{platform}": partial(self._tell_agent, platform) for platform in self._slices},
+            **{f"agent/{platform}": partial(self._tell_agent, platform) for platform in self.slices},
         }
 
     def _maker(self, actor: Any, name: str, *args: Any) -> Callable[[], Any]:
@@ -107,7 +98,7 @@ class Roster:
     def _shard(self, platform: str) -> Shard:
         brain = self._brain
         steps, keep = portfolio.steps(brain.campaigns), kept_an_hour(brain.hyper["memory_days"])
-        return Shard(brain.portfolio.columns(self._slices[platform]), brain.calendar, steps, keep)
+        return Shard(brain.portfolio.columns(self.slices[platform]), brain.calendar, steps, keep)
 
     def _heads(self) -> dict[str, Any]:
         kept = self._journal.models()

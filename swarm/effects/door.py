@@ -117,13 +117,13 @@ class Door:
         """What the platforms say was spent."""
         self.ledger.report(spending)
 
-    def open(self, asked: Proposals, limits: Limits, lease: Lease, tick: int) -> Admission:
-        """Judge a batch; what passes is on disk when this returns."""
+    def open(self, asked: Proposals, limits: Limits, lease: Lease, tick: int, now_s: float = 0.0) -> Admission:
+        """Judge a batch at Unix time ``now_s``; what passes is on disk when this returns."""
         known = self.ledger.knows(asked.field, asked.campaign, asked.channel, asked.creative)
         strange, asked = asked.take(~known), asked.take(known)
         old = self.ledger.value(asked.field, asked.campaign, asked.channel, asked.creative)
         changes = asked.new != old
-        case = self._case(asked.take(changes), old[changes], limits, lease, tick)
+        case = self._case(asked.take(changes), old[changes], limits, lease, tick, now_s)
         self.epoch = max(self.epoch, lease.epoch)
         refused = np.concatenate([refusals(case), np.full(len(strange), "known")])
         judged = Proposals.concat([case.asked, strange])
@@ -134,10 +134,12 @@ class Door:
         stopped = dict(zip(names.tolist(), counts.tolist(), strict=True))
         return Admission(_effects(judged.take(passed), ids[passed]), stopped, int((~changes).sum()))
 
-    def _case(self, asked: Proposals, old: NDArray[np.int64], limits: Limits, lease: Lease, tick: int) -> Case:
+    def _case(
+        self, asked: Proposals, old: NDArray[np.int64], limits: Limits, lease: Lease, tick: int, now_s: float = 0.0
+    ) -> Case:
         return Case(
-            asked=asked, old=old, ledger=self.ledger, limits=limits, factor=self._factor, lease=lease,
-            epoch=self.epoch, tick=tick, killed=self.killed, open=self.unsettled().campaign.astype(np.int64),
+            asked=asked, old=old, ledger=self.ledger, limits=limits, factor=self._factor, lease=lease, tick=tick,
+            epoch=self.epoch, now_s=now_s, killed=self.killed, open=self.unsettled().campaign.astype(np.int64),
         )  # fmt: skip
 
     def close(self, admission: Admission, read_back: NDArray[np.int64]) -> int:

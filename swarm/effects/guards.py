@@ -40,6 +40,8 @@ class Case:
     epoch: int
     """The newest epoch that the door has seen."""
     tick: int
+    now_s: float
+    """Unix time."""
     killed: bool
     open: Ints
     """Campaigns that have a write whose outcome is unknown."""
@@ -73,7 +75,7 @@ def autonomy(case: Case) -> Bools:
 
 def lease(case: Case) -> Bools:
     """A stale epoch or a lapsed lease writes nothing but pauses."""
-    current = case.lease.epoch >= case.epoch and case.lease.holds(case.tick)
+    current = case.lease.epoch >= case.epoch and case.lease.holds(case.tick, case.now_s)
     return np.full(len(case.asked), current)
 
 

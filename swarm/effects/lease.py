@@ -5,7 +5,8 @@ Ray promises no order between callers, so the epoch decides what is current, not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ class Lease:
     """First market hour in which the lease no longer holds."""
     careful: tuple[int, ...] = ()
     """Campaigns that are in CAUTIOUS by themselves."""
+    expires_s: float = inf
+    """Unix time from which the lease no longer holds; never, in simulated time."""
 
     def modes(self, campaign: NDArray[np.integer[Any]]) -> NDArray[np.str_]:
         """[n] the mode of each ``campaign`` [n]."""
@@ -40,6 +43,10 @@ class Lease:
         """[n] the part of a step that each ``campaign`` [n] may go."""
         return np.where(self.modes(campaign) == str(Mode.CAUTIOUS), 0.5, 1.0)
 
-    def holds(self, tick: int) -> bool:
-        """Whether the lease is good in market hour ``tick``."""
-        return tick < self.expires_tick
+    def holds(self, tick: int, now_s: float) -> bool:
+        """Whether the lease is good in market hour ``tick`` at Unix time ``now_s``."""
+        return tick < self.expires_tick and now_s < self.expires_s
+
+    def at(self, tick: int, now_s: float) -> Lease:
+        """The lease as it counts then: one that has lapsed means FREEZE."""
+        return self if self.holds(tick, now_s) else replace(self, mode=Mode.FREEZE)

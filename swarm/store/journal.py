@@ -17,25 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE campaigns (row INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, digest TEXT NOT NULL, spec TEXT NOT NULL,
-    submitted_tick INTEGER NOT NULL);
-CREATE TABLE intents (id INTEGER PRIMARY KEY, tick INTEGER NOT NULL, campaign INTEGER NOT NULL,
-    channel INTEGER NOT NULL, field INTEGER NOT NULL, creative INTEGER NOT NULL, old INTEGER NOT NULL,
-    new INTEGER NOT NULL, reason TEXT NOT NULL, estimate REAL NOT NULL, price REAL NOT NULL, epoch INTEGER NOT NULL,
-    mode TEXT NOT NULL, refused_by TEXT NOT NULL, state TEXT NOT NULL, read_back INTEGER);
-CREATE INDEX intents_open ON intents (state) WHERE state = 'intended';
-CREATE INDEX intents_hour ON intents (tick, campaign);
-CREATE TABLE ticks (tick INTEGER PRIMARY KEY, time TEXT NOT NULL, mode TEXT NOT NULL, coherence REAL,
-    evidence TEXT NOT NULL);
-CREATE TABLE answers (tick INTEGER NOT NULL, use_case TEXT NOT NULL, version INTEGER NOT NULL, arrays BLOB NOT NULL);
-CREATE TABLE hyper (version INTEGER PRIMARY KEY, tick INTEGER NOT NULL, value TEXT NOT NULL, evidence TEXT NOT NULL);
-CREATE TABLE outcomes (tick INTEGER NOT NULL, campaign INTEGER NOT NULL, channel INTEGER NOT NULL,
-    spend REAL NOT NULL, clicks REAL NOT NULL, conversions REAL NOT NULL, PRIMARY KEY (tick, campaign, channel));
-CREATE TABLE models (use_case TEXT PRIMARY KEY, version INTEGER NOT NULL, tick INTEGER NOT NULL, arrays BLOB NOT NULL);
-"""
+from swarm.store.schema import connect, connect_to_read, known_schema, migrate
+
 INTENT_COLUMNS = (
     "tick",
     "campaign",
@@ -71,26 +54,15 @@ class Journal:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open the file, or make it; with ``read_only`` it must be there, and is left as it is."""
         self.path = path
-        self._db = _connect_to_read(path) if read_only else _connect(path)
+        self._db = connect_to_read(path) if read_only else connect(path)
         if not read_only:
-            self._migrate()
-        self._check_schema()
+            with self.writing():
+                migrate(self._db)
+        self._schema = known_schema(self._db, path)
 
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
-
-    def _migrate(self) -> None:
-        with self.writing() as db:
-            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-                for statement in _SCHEMA.split(";\n"):
-                    db.execute(statement)
-                db.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
-
-    def _check_schema(self) -> None:
-        found = int(self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()[0])
-        if found > SCHEMA_VERSION:
-            raise ValueError(f"{self.path} has schema {found}, this program knows up to {SCHEMA_VERSION}: upgrade it")
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -197,6 +169,19 @@ class Journal:
         with self.writing() as db:
             db.execute("INSERT OR REPLACE INTO ticks VALUES (?, ?, ?, ?, ?)", row)
 
+    def event(self, tick: int, kind: str, subject: str, why: str) -> None:
+        """Keep what the hours cannot show by themselves: what people asked for, and quarantines."""
+        with self.writing() as db:
+            db.execute("INSERT INTO events (tick, kind, subject, why) VALUES (?, ?, ?, ?)", (tick, kind, subject, why))
+
+    def events(self, first: int, end: int) -> list[tuple[int, str, str, str]]:
+        """Events from hour ``first`` to before ``end``: tick, kind, subject, why; the first schema had none."""
+        if self._schema < 2:
+            return []
+        return self._db.execute(
+            "SELECT tick, kind, subject, why FROM events WHERE tick >= ? AND tick < ? ORDER BY id", (first, end)
+        ).fetchall()
+
     def last_tick(self) -> int:
         """The newest hour that was kept, or -1."""
         return int(self._db.execute("SELECT COALESCE(MAX(tick), -1) FROM ticks").fetchone()[0])
@@ -298,20 +283,6 @@ class Journal:
             " COUNT(*) FROM intents GROUP BY s"
         ).fetchall()
         return {str(state): int(count) for state, count in rows}
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=FULL")
-    return db
-
-
-def _connect_to_read(path: Path) -> sqlite3.Connection:
-    """Without a log beside it nobody has the file open, and SQLite is told so: else it would make one to read."""
-    alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True, timeout=10.0)
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swarm.store.journal import SCHEMA_VERSION, Journal, pack, unpack
+from swarm.store.journal import Journal, pack, unpack
+from swarm.store.schema import SCHEMA_VERSION
 
 ROW = (0, 0, 0, 0, -1, 0, 5, "test", 1.5, 0.5, 1, "STABLE", "", "intended")
 
@@ -36,6 +37,25 @@ def test_a_newer_schema_is_refused(path: Path) -> None:
         ValueError, match=rf"has schema {SCHEMA_VERSION + 1}, this program knows up to {SCHEMA_VERSION}"
     ):
         Journal(path)
+
+
+def test_a_journal_of_the_first_schema_opens(path: Path) -> None:
+    """To read it is left as it is, and had no events; to write it is brought to today's, with all that it holds."""
+    journal = Journal(path)
+    journal.intend([ROW])
+    journal._db.execute("DROP TABLE events")
+    journal.remember("schema", "1")
+    journal.close()
+    old = Journal(path, read_only=True)
+    assert [] == old.events(0, 10)
+    assert "1" == old.recall("schema")
+    old.close()
+    new = Journal(path)
+    new.event(3, "hold", "FREEZE", "a person")
+    assert str(SCHEMA_VERSION) == new.recall("schema")
+    assert 1 == len(new.intents())
+    assert [(3, "hold", "FREEZE", "a person")] == Journal(path, read_only=True).events(0, 10)
+    assert [] == new.events(4, 10)
 
 
 def test_a_batch_is_kept_whole_or_not_at_all(path: Path) -> None:
