@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import numpy as np
 
 from policies.clock import Traffic
+from policies.evidence import Memory
 from policies.frames import Floats
 from policies.tuning import NAMES, Hyper, Tuning
 from swarm import portfolio
@@ -22,8 +23,9 @@ from swarm.actors.attention import AttentionService
 from swarm.actors.calls import Caller
 from swarm.actors.dispatcher import Dispatcher
 from swarm.actors.feedback import FeedbackLoop
-from swarm.actors.hour import Done, Hour
+from swarm.actors.hour import Hour
 from swarm.actors.market import Market
+from swarm.actors.roster import Roster
 from swarm.actors.scenario import Scenario
 from swarm.brain import Brain
 from swarm.observe.logging import configure_logging
@@ -49,6 +51,26 @@ class Local:
         return _Method(getattr(self._actor, name))
 
 
+class Family(dict[str, Local]):
+    """Children by name, of whom none is ever away."""
+
+    away: frozenset[str] = frozenset()
+    on_trial: frozenset[str] = frozenset()
+
+
+class Present:
+    """Who is there: the roster of a swarm that nothing happens to."""
+
+    def __init__(self, slices: Mapping[str, slice]) -> None:
+        """``slices``: each platform's columns."""
+        self.slices, self.children = slices, Family()
+        self.memories: dict[str, Memory] = {}
+
+
+def _nobody_dies(name: str) -> None:
+    raise AssertionError(name)
+
+
 class Swarm:
     """A brain, its children and its journal."""
 
@@ -70,15 +92,16 @@ class Swarm:
         self._slices = scenario.slices()
         self._agents = {platform: PlatformAgent(scenario, platform) for platform in self._slices}
         self._dispatcher, self.feedback = Dispatcher(scenario), feedback(scenario)
-        self.children = {
+        self._roster = Present(self._slices)
+        self._roster.children |= {
             "market": Local(self.market),
             "dispatcher": Local(self._dispatcher),
-            "attention": Local(AttentionService(scenario, {})),
+            "attention": Local(AttentionService(scenario)),
             "feedback": Local(self.feedback),
             **{f"agent/{platform}": Local(agent) for platform, agent in self._agents.items()},
         }
         log = configure_logging(config.name, "coordinator", scenario.folder)
-        self._hour = Hour(self._slices, self.brain, self.children, Caller(60.0), self.journal, log)  # type: ignore[arg-type]
+        self._hour = Hour(cast(Roster, self._roster), self.brain, Caller(60.0), self.journal, log, _nobody_dies)
 
     async def start(self) -> None:
         """Tell everybody of the campaigns."""
@@ -89,14 +112,17 @@ class Swarm:
             shard = Shard(self.brain.portfolio.columns(self._slices[platform]), self.calendar, steps)
             await agent.take(shard, None)
 
-    async def hour(self, tick: int) -> Done:
-        """One market hour."""
-        return await self._hour.run(tick)
+    async def hour(self, tick: int) -> None:
+        """One market hour, kept as the coordinator keeps it."""
+        done = await self._hour.run(tick)
+        self._roster.memories, brain = done.memories, self.brain
+        why = {**brain.attention.signals, "healthy": done.healthy}
+        self.journal.tick(tick, self.calendar.utc(tick).isoformat(), brain.gate.mode, brain.attention.coherence, why)
 
     @contextmanager
     def connected(self) -> Iterator[None]:
         """While this lasts, the actors find each other in this process."""
-        with patch("ray.get_actor", lambda name, **_: self.children[name]):
+        with patch("ray.get_actor", lambda name, **_: self._roster.children[name]):
             yield
 
 

@@ -56,7 +56,7 @@ class Steps:
 
     def under(self, lease: Lease) -> Steps:
         """Half steps in CAUTIOUS."""
-        part = 0.5 if lease.mode == Mode.CAUTIOUS else 1.0
+        part = lease.part(np.arange(len(self.budget)))
         return Steps(part * self.budget, part * self.bid, self.least)
 
 

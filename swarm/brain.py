@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ from swarm.spec.money import MICROS
 LEASE_TICKS = 3
 """Market hours that a lease outlives its heartbeat."""
 
+SIGNALS = ("structure", "change", "surprise")
+"""What health is judged by."""
 WARM_UP_TICKS = 24
 """Market hours before health is judged: until then nothing is usual."""
 
@@ -81,13 +84,26 @@ class Brain:
         self.config, self.channels, self._traffic = config, channels, traffic
         self.campaigns: list[Campaign] = []
         self.tuning = Tuning.start(opening_hyper(config))
-        self.gate = Gate()
+        self._gate = Gate()
+        self.floor = Mode.STABLE
+        """The best mode that the swarm may be in, whatever the gate and people say."""
+        self.careful: tuple[int, ...] = ()
+        """Campaigns that are in CAUTIOUS by themselves."""
         self.epoch = 1
         self._ledger: planning.Ledger | None = None
         self._reference: Floats | None = None
         self.attention = Attention(CreativePrior.none((0, 1)), np.ones((0, len(channels))))
         self.cells: Floats = np.zeros((0, len(channels), 1))
         self.paused: frozenset[str] = frozenset()
+
+    @property
+    def gate(self) -> Gate:
+        """The gate as it counts: no better than the floor."""
+        return replace(self._gate, mode=max(self._gate.mode, self.floor, key=list(Mode).index))
+
+    @gate.setter
+    def gate(self, gate: Gate) -> None:
+        self._gate = gate
 
     def admit(self, campaigns: list[Campaign], calendar: Calendar, daily: Ints) -> None:
         """Take campaigns on; those that run keep their rows and what was learnt.
@@ -166,8 +182,7 @@ class Brain:
         if answer is None:
             self.attention.coherence = float("nan")
             return
-        names = ("structure", "change", "surprise")
-        self.attention.signals = {name: float(answer.extras[name][0]) for name in names}
+        self.attention.signals = {name: float(answer.extras[name][0]) for name in SIGNALS}
         self.attention.coherence = float(answer.extras["coherence"][0]) if answer.version else 1.0
         self.attention.blame = answer.output[0, :, 0].astype(np.float64)
 
@@ -178,7 +193,7 @@ class Brain:
         health = self.config.health
         limits = Thresholds(health.stable, health.freeze, health.hysteresis, health.dwell_ticks)
         before = self.gate
-        self.gate = before.step(self.attention.coherence, tick, limits)
+        self._gate = self._gate.step(self.attention.coherence, tick, limits)
         if self.gate.mode == before.mode:
             return []
         self.epoch += 1
@@ -192,10 +207,11 @@ class Brain:
         worst = np.argsort(-blame, kind="stable")[:3]
         return [self.campaigns[i].name for i in worst if blame[i] > 0]
 
-    def lease(self, tick: int) -> Lease:
-        """Leave to act in this hour and the next two."""
+    def lease(self, tick: int, expires_s: float = inf) -> Lease:
+        """Leave to act in this hour and the next two, until Unix time ``expires_s``."""
         may_raise = self.attention.coherence >= self.config.health.cautious  # not where coherence is NaN
-        return Lease(self.epoch, self.gate.mode, may_raise, self.tuning.hyper.version, tick + LEASE_TICKS)
+        mode, version = self.gate.mode, self.tuning.hyper.version
+        return Lease(self.epoch, mode, may_raise, version, tick + LEASE_TICKS, self.careful, expires_s)
 
     def clock(self, moment: Moment, item: Evidence) -> Clock:
         """The hour to plan for, in each campaign's own day."""
@@ -286,9 +302,9 @@ class Brain:
             "shares": self.attention.shares,
             "reference": reference,
             "epoch": np.array(self.epoch),
-            "since": np.array(self.gate.since),
-            "held": np.array(self.gate.held),
-            "mode": np.array(str(self.gate.mode)),
+            "since": np.array(self._gate.since),
+            "held": np.array(self._gate.held),
+            "mode": np.array(str(self._gate.mode)),
             "paused": np.array(sorted(self.paused), dtype=np.str_),
             **{f"tuning_{name}": array for name, array in self.tuning.as_arrays().items()},
         }
@@ -309,8 +325,8 @@ class Brain:
 
     def take_back(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Be as in ``state``, from before an hour that failed, but for what people have asked for since."""
-        asked, paused = self.gate, self.paused
+        asked, paused = self._gate, self.paused
         self.resume(state)
         self.paused = paused
-        if asked.held or self.gate.held:
+        if asked.held or self._gate.held:
             self.gate = asked

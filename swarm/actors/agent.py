@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ import ray
 from policies.clock import Traffic
 from policies.evidence import Memory
 from policies.frames import Evidence, Floats, Plan, Portfolio, Report
+from swarm.actors.bounded import bounded
 from swarm.actors.calls import Caller
 from swarm.actors.scenario import Scenario
 from swarm.agent import Agent, InForce, Steps
@@ -54,6 +56,7 @@ class Outcomes:
         return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
+@bounded()
 class PlatformAgent:
     """Ray shell of one platform agent.
 
@@ -112,6 +115,7 @@ class PlatformAgent:
         bind_tick(tick)
         rng = np.random.default_rng([self._seed, tick, self._columns.start])
         assert self._seen is not None
+        lease = lease.at(tick, time.time())
         asked = self._agent.propose(self._shard.portfolio, self._seen[1][0], plan, now, self._shard.steps, lease, rng)
         self._log.info("proposed", writes=len(asked), mode=str(lease.mode), epoch=lease.epoch)
         return asked

@@ -11,6 +11,7 @@ from typing import Any
 import ray
 from numpy.typing import NDArray
 
+from swarm.actors.bounded import bounded
 from swarm.actors.scenario import Scenario
 from swarm.attention.batching import MicroBatcher
 from swarm.attention.engine import AttentionEngine
@@ -20,6 +21,7 @@ from swarm.observe.metrics import Metrics
 from swarm.store.journal import Journal
 
 
+@bounded("compute")
 class AttentionService:
     """Ray shell of the attention engine.
 
@@ -30,14 +32,14 @@ class AttentionService:
     Ordering: requests that wait together run together; one that is wrong fails alone.
     """
 
-    def __init__(self, scenario: Scenario, heads: Mapping[str, tuple[int, Mapping[str, NDArray[Any]]]]) -> None:
-        """``heads``: version and arrays of the newest head of each use case, set when its model is loaded."""
+    def __init__(self, scenario: Scenario) -> None:
+        """Load nothing; heads come with ``set_head``."""
         settings = scenario.config.attention
         self._log = configure_logging(scenario.config.name, "attention", scenario.folder)
         self._metrics, self._name = Metrics(scenario.config.name), scenario.config.name
         self._metrics.set("swarm_torch_threads", settings.threads)
         self._engine = AttentionEngine(threads=settings.threads)
-        self._heads = dict(heads)
+        self._heads: dict[str, tuple[int, Mapping[str, NDArray[Any]]]] = {}
         self._journal = Journal(scenario.folder / "journal.sqlite")
         self._batcher = MicroBatcher(
             self._engine,

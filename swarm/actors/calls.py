@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from ray.exceptions import (
@@ -15,6 +16,7 @@ from ray.exceptions import (
     OwnerDiedError,
     PendingCallsLimitExceeded,
     RayActorError,
+    RayError,
     RayTaskError,
     TaskCancelledError,
     WorkerCrashedError,
@@ -39,7 +41,7 @@ def translated(error: BaseException, what: str) -> SwarmError:
         return Overloaded(_RETRY_S)
     if isinstance(error, TimeoutError | GetTimeoutError):
         return TimedOut(what)
-    raise error
+    return Failed(f"{what}: {error!r}")
 
 
 class Caller:
@@ -51,21 +53,24 @@ class Caller:
         self._deadline_s = deadline_s
 
     async def __call__(self, actor: Any, method: str, *args: Any, deadline_s: float | None = None) -> Any:
-        """The answer of ``actor.method(*args)``.
+        """The answer of ``actor.method(*args)``; where it was refused, asked once more when there may be room.
 
         Raises:
             Gone: the actor is dead. Unavailable: it may come back. TimedOut: whether it was done is unknown.
             Overloaded: it was refused. Failed: it raised.
         """
+        until = time.monotonic() + (deadline_s or self._deadline_s)
+        try:
+            return await self._once(actor, method, args, until)
+        except Overloaded as refusal:
+            if time.monotonic() + refusal.retry_after_s >= until:
+                raise
+            await asyncio.sleep(refusal.retry_after_s)
+        return await self._once(actor, method, args, until)
+
+    async def _once(self, actor: Any, method: str, args: tuple[Any, ...], until: float) -> Any:
         self.made += 1
         try:
-            return await asyncio.wait_for(getattr(actor, method).remote(*args), deadline_s or self._deadline_s)
-        except (
-            RayTaskError,
-            RayActorError,
-            TaskCancelledError,
-            PendingCallsLimitExceeded,
-            TimeoutError,
-            *_GONE,
-        ) as error:
+            return await asyncio.wait_for(getattr(actor, method).remote(*args), until - time.monotonic())
+        except (RayError, TimeoutError) as error:
             raise translated(error, f"{actor!r}.{method}") from error

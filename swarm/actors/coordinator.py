@@ -8,7 +8,7 @@ import os
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from math import isfinite
 from typing import Any
@@ -16,16 +16,16 @@ from typing import Any
 import ray
 
 from policies.clock import Traffic
-from policies.health import RECOMMENDATIONS, Mode
-from swarm.actors import checkpoint
+from policies.health import RECOMMENDATIONS, Gate, Mode
+from swarm.actors.bounded import bounded
 from swarm.actors.calls import Caller
-from swarm.actors.dispatcher import Standing
+from swarm.actors.checkpoint import Checkpoint
 from swarm.actors.hour import Done, Hour
 from swarm.actors.reporting import Reporter
 from swarm.actors.roster import Roster
 from swarm.actors.scenario import Scenario
+from swarm.actors.supervision import Supervision
 from swarm.brain import Brain
-from swarm.effects.proposals import Proposals
 from swarm.errors import Failed, SwarmError
 from swarm.observe.logging import bind_tick, configure_logging
 from swarm.observe.metrics import Metrics
@@ -37,6 +37,7 @@ _POLL_S = 1.0
 _TRIES = 5
 
 
+@bounded()
 class Coordinator:
     """Ray shell of the brain, and the clock.
 
@@ -58,6 +59,7 @@ class Coordinator:
         self._brain = Brain(self._config, scenario.channels, Traffic(HOUR_OF_WEEK))
         self._reporter = Reporter(Metrics(self._config.name), scenario)
         self._tick = self._journal.last_tick() + 1
+        self._checkpoint = Checkpoint(self._journal)
         self._roster = Roster(scenario, self._call, self._brain, self._journal, lambda: self._tick)
         self._children = self._roster.children
         self._error = ""
@@ -66,10 +68,12 @@ class Coordinator:
         self._moved = asyncio.Event()
         self._hour_lock = asyncio.Lock()
         self._tick_ms: deque[float] = deque(maxlen=10_000)
-        self._slices = scenario.slices()
-        self._hour = Hour(self._slices, self._brain, self._children, self._call, self._journal, self._log)
+        self._supervision = Supervision(
+            self._roster, self._brain, self._journal, self._reporter, self._log, lambda: self._tick
+        )
+        self._hour = Hour(self._roster, self._brain, self._call, self._journal, self._log, self._supervision.mend)
         self._recall()
-        await self._children.ensure()
+        await self._supervision.begin()
         self._heartbeat = asyncio.create_task(self._beat())
         self._resume_clock()
 
@@ -115,10 +119,13 @@ class Coordinator:
             self._moved.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), _POLL_S)
-        return await self.status()
+        return self._status()
 
     async def status(self) -> dict[str, Any]:
         """Where the swarm stands."""
+        return self._status()
+
+    def _status(self) -> dict[str, Any]:
         brain, times = self._brain, sorted(self._tick_ms)
         return {
             "tick": self._tick,
@@ -137,6 +144,7 @@ class Coordinator:
             "hyper_version": brain.tuning.hyper.version,
             "proposals": self._journal.counts(),
             "restarts": dict(self._children.restarts),
+            "quarantined": self._supervision.status(),
             "stale_attention": list(brain.attention.stale),
             "calls": self._call.made,
             "tick_ms": {"p50": _quantile(times, 0.5), "p99": _quantile(times, 0.99)},
@@ -145,25 +153,20 @@ class Coordinator:
     async def calls_made(self) -> dict[str, int]:
         """Calls that each actor has made to others so far."""
         made = {"coordinator": self._call.made}
-        for name in (*(f"agent/{p}" for p in self._slices), "dispatcher", "feedback"):
+        for name in (*(f"agent/{p}" for p in self._roster.slices), "dispatcher", "feedback"):
             made[name] = await self._call(self._children[name], "calls_made")
         return made
 
     async def hold(self, mode: str) -> str:
         """A person sets the mode; the gate no longer moves it."""
-        self._brain.gate = self._brain.gate.hold(Mode(mode), self._tick)
-        self._brain.epoch += 1
-        self._checkpoint()
-        self._log.warning("mode_held", mode=mode)
+        await self._keep(self._set_gate(self._brain.gate.hold(Mode(mode), self._tick)), "hold", [mode])
         return mode
 
     async def release(self) -> str:
         """A person lets the gate decide again."""
-        self._brain.gate = self._brain.gate.release(self._tick)
-        self._brain.epoch += 1
-        self._checkpoint()
-        self._log.warning("mode_released", mode=str(self._brain.gate.mode))
-        return str(self._brain.gate.mode)
+        gate = self._brain.gate.release(self._tick)
+        await self._keep(self._set_gate(gate), "release", [str(gate.mode)])
+        return str(gate.mode)
 
     async def try_out(self, changes: dict[str, float]) -> None:
         """Try a person's values of hyperparameters on the canary, from the next lesson on."""
@@ -172,11 +175,13 @@ class Coordinator:
 
     async def pause(self, names: list[str]) -> list[str]:
         """Stop delivering campaigns at the next hour; returns all that are paused."""
-        return self._set_paused(self._brain.paused | self._known(names))
+        known = self._known(names)
+        return await self._set_paused("pause", known, self._brain.paused | known)
 
     async def resume(self, names: list[str]) -> list[str]:
         """Let campaigns deliver again; returns those that stay paused."""
-        return self._set_paused(self._brain.paused - self._known(names))
+        known = self._known(names)
+        return await self._set_paused("resume", known, self._brain.paused - known)
 
     async def stop(self, *, pause: bool) -> dict[str, int]:
         """Stop the clock; with ``pause``, stop delivery everywhere first. Returns what came of the writes."""
@@ -187,10 +192,8 @@ class Coordinator:
             return await self._pause_all() if pause and self._brain.campaigns else {}
 
     async def _pause_all(self) -> dict[str, int]:
-        dispatcher, tick = self._children["dispatcher"], self._tick
-        standing: Standing = await self._call(dispatcher, "standing", tick)
-        pauses = Proposals.pauses(standing.now.status, reason="down")
-        result: dict[str, int] = await self._call(dispatcher, "write", pauses, self._brain.lease(tick), tick)
+        lease, tick = self._brain.lease(self._tick), self._tick
+        result: dict[str, int] = await self._call(self._children["dispatcher"], "pause_all", lease, tick)
         return result
 
     # ---- the clock
@@ -202,6 +205,7 @@ class Coordinator:
     def _resume_clock(self) -> None:
         kept = json.loads(self._journal.recall("clock") or '{"until": 0, "period_s": 0.0}')
         self._until, self._period_s = kept["until"], kept["period_s"]
+        self._hour.in_wall_time(self._period_s > 0, self._config.runtime)
         if not self._running and self._tick < self._until:
             self._error = ""
             self._clock = asyncio.create_task(self._run())
@@ -210,61 +214,61 @@ class Coordinator:
         try:
             while self._tick < self._until:
                 began = time.perf_counter()
+                rest_s = self._period_s
                 if self._brain.campaigns:
                     async with self._hour_lock:
-                        await self._steady_hour()
+                        counts = await self._steady_hour()
+                    if not counts:
+                        rest_s = max(rest_s, self._config.runtime.heartbeat_s)
                     self._tick_ms.append(1000 * (time.perf_counter() - began))
                     self._reporter.tick(self._tick_ms[-1])
-                await asyncio.sleep(max(self._period_s - (time.perf_counter() - began), 0.0))
+                await asyncio.sleep(max(rest_s - (time.perf_counter() - began), 0.0))
         except Exception as error:  # the supervisor's own failure must be seen, whatever it is
             self._error = f"{type(error).__name__}: {error}"
             self._log.exception("clock_stopped")
         finally:
             self._moved.set()
 
-    async def _steady_hour(self) -> None:
-        """One hour; where a child fails in it, the hour is taken back, the child made again, the hour tried again."""
-        for left in reversed(range(_TRIES)):
-            before = self._brain.state()
+    async def _steady_hour(self) -> bool:
+        """One hour; where a child fails in it, the hour is taken back, the child made again, the hour tried again.
+
+        Returns False where none is possible for now: nothing can be written without the market or the dispatcher.
+        """
+        tries = _TRIES
+        while self._supervision.may_write():
+            before, attention = self._brain.state(), replace(self._brain.attention)
             bind_tick(self._tick)
             try:
                 done = await self._hour.run(self._tick)
             except SwarmError as error:
-                self._log.warning("hour_taken_back", error=str(error), tries_left=left)
-                if not left:
-                    raise
+                self._brain.attention = attention
                 self._brain.take_back(before)
-                await self._heal()
+                tries -= not await self._supervision.heal()  # an hour that fails though all are alive may fail for ever
+                self._log.warning("hour_taken_back", error=str(error), tries_left=tries)
+                if not tries:
+                    raise
             else:
                 self._close(done)
-                return
-
-    async def _heal(self) -> None:
-        """Make the dead again; where the market is a new one, the others must find it, and settle what was open."""
-        healed = await self._children.heal()
-        for name in healed:
-            self._reporter.restarted(name)
-            self._log.warning("made_again", actor=name, times=self._children.restarts[name])
-        await self._roster.tell_everybody()
+                return True
+        return False
 
     def _close(self, done: Done) -> None:
         """Make the hour count: journal first, then the clock."""
         brain, tick = self._brain, self._tick
         rows = (part.rows(columns.start) for columns, part in done.outcomes if part is not None)
-        self._journal.outcomes(row for some in rows for row in some)
-        self._roster.memories = done.memories
-        self._checkpoint()
-        why = {**brain.attention.signals, "culprits": brain.culprits()}
+        why = {**brain.attention.signals, "culprits": brain.culprits(), "healthy": done.healthy}
         if (ended := brain.calendar.at(tick).hours_left == 1).any():
             why["allocation"] = brain.proof(ended)
-        self._journal.tick(tick, self._time().isoformat(), str(brain.gate.mode), brain.attention.coherence, why)
+        self._roster.memories = done.memories
+        with self._journal.writing():  # half an hour in the journal would be done again on top of itself
+            self._journal.outcomes(row for some in rows for row in some)
+            self._checkpoint.save(brain, done.memories, tick + 1)
+            self._journal.tick(tick, self._time().isoformat(), str(brain.gate.mode), brain.attention.coherence, why)
         self._reporter.hour(brain, done)
         self._log.info("hour", mode=str(brain.gate.mode), coherence=brain.attention.coherence, **done.result)
+        self._supervision.hour_counts()
         self._tick = tick + 1
         self._moved.set()
-
-    def _checkpoint(self) -> None:
-        checkpoint.save(self._journal, self._brain, self._roster.memories, self._tick)
 
     async def _beat(self) -> None:
         """Every heartbeat: ask for signs of life and set the gauges again."""
@@ -282,7 +286,7 @@ class Coordinator:
             self._journal.hyper(1, 0, self._brain.tuning.hyper.values, {})
             return
         self._admit(specs)
-        self._roster.memories = checkpoint.load(self._journal, self._brain, self._slices)
+        self._roster.memories = self._checkpoint.load(self._brain, self._roster.slices)
         self._reporter.recall(self._journal.totals())
 
     def _admit(self, new: list[Campaign]) -> None:
@@ -300,10 +304,24 @@ class Coordinator:
             raise Failed(f"no campaign is called {wrong[0]!r}; there are {', '.join(sorted(known)) or 'none'}")
         return frozenset(names or known)
 
-    def _set_paused(self, names: frozenset[str]) -> list[str]:
-        self._brain.paused = names
-        self._checkpoint()
-        return sorted(names)
+    def _set_gate(self, gate: Gate) -> int:
+        self._brain.gate = gate
+        self._brain.epoch += 1
+        return self._tick
+
+    async def _set_paused(self, kind: str, names: frozenset[str], paused: frozenset[str]) -> list[str]:
+        self._brain.paused = paused
+        await self._keep(self._tick, kind, sorted(names))
+        return sorted(paused)
+
+    async def _keep(self, tick: int, kind: str, subjects: list[str]) -> None:
+        """Keep what a person asked for in hour ``tick``, between two hours; it is in force already."""
+        async with self._hour_lock:
+            with self._journal.writing():
+                for subject in subjects:
+                    self._journal.event(tick, kind, subject, "a person")
+                self._checkpoint.save(self._brain, self._roster.memories, self._tick)
+        self._log.warning("a_person_asked", kind=kind, subjects=subjects)
 
 
 def _quantile(ordered: list[float], share: float) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +12,7 @@ import ray
 
 from policies.frames import Floats, Ints
 from swarm import portfolio
+from swarm.actors.bounded import bounded
 from swarm.actors.calls import Caller
 from swarm.actors.scenario import Scenario
 from swarm.agent import InForce
@@ -36,14 +39,15 @@ class Standing:
     """Highest worst case of the day over its cap."""
 
 
+@bounded()
 class Dispatcher:
     """Ray shell of the door.
 
     Guarantees
     ----------
     Durability: every intent is on disk before its platform call, every outcome before ``write`` returns.
-    Retries: none by itself; a batch that is offered again is compared with what is in force first.
-    Ordering: batches are judged one after the other; the lease's epoch decides which coordinator is current.
+    Retries: none by itself; an hour has one batch, and asked for another it says what came of the one that it had.
+    Ordering: one call after the other; the lease's epoch decides which coordinator is current.
     Failure: an intent without an outcome is settled by reading the platform, never by writing again.
     """
 
@@ -55,6 +59,7 @@ class Dispatcher:
         self._call = Caller(scenario.config.runtime.call_deadline_s)
         self._campaigns: list[Campaign] = []
         self._door: Door | None = None
+        self._turn = asyncio.Lock()  # an intent that is on its way must not be taken for one that a crash left open
 
     def __repr__(self) -> str:
         return f"Dispatcher({self._scenario.config.name})"
@@ -67,15 +72,17 @@ class Dispatcher:
         """Guard all of ``campaigns`` from hour ``tick`` on; settle first what a crash left open."""
         bind_tick(tick)
         slots = max(len(campaign.creatives) for campaign in campaigns)
-        self._market = ray.get_actor("market", namespace=self._scenario.namespace)
-        self._campaigns = campaigns
-        self._calendar = self._scenario.calendar(campaigns)
-        door = self._door or Door(self._scenario.folder, self._journal, self._scenario.channels, len(campaigns), slots)
-        door.ledger.grow(len(campaigns), slots)
-        await self._settle(door)
-        if self._door is None:
-            door.restore(self._calendar.day_began(tick))
-            self._door = door
+        async with self._turn:
+            self._market = ray.get_actor("market", namespace=self._scenario.namespace)
+            self._campaigns = campaigns
+            self._calendar = self._scenario.calendar(campaigns)
+            folder, channels = self._scenario.folder, self._scenario.channels
+            door = self._door or Door(folder, self._journal, channels, len(campaigns), slots)
+            door.grow(len(campaigns), slots)
+            await self._settle(door)
+            if self._door is None:
+                door.restore(self._calendar.day_began(tick), tick)
+                self._door = door
 
     async def _settle(self, door: Door) -> None:
         """What a crash left open is read, never written again."""
@@ -85,16 +92,16 @@ class Dispatcher:
             self._log.warning("settled_by_reading", writes=len(open_))
 
     async def standing(self, tick: int) -> Standing:
-        """Where the campaigns stand at the beginning of hour ``tick``."""
+        """Where the campaigns stand at the beginning of hour ``tick``, whatever it has written since."""
         assert self._door is not None
-        moment = self._calendar.at(tick)
-        self._door.roll(moment)
-        spending: Spending = await self._call(self._market, "spending", tick)
-        self._door.report(spending)
-        ledger = self._door.ledger
+        async with self._turn:
+            self._door.roll(self._calendar.at(tick))
+            spending: Spending = await self._call(self._market, "spending", tick)
+            self._door.report(spending)
+        ledger, opening = self._door.ledger, self._door.opening
         limits = portfolio.limits(self._campaigns, self._scenario.channels, self._calendar, tick)
         exposure = exposure_today(ledger, OverDelivery.of(self._scenario.channels)).sum(axis=1)
-        now = InForce(ledger.budget, ledger.bid, ledger.weight, ledger.status, ledger.highest)
+        now = InForce(opening.budget, opening.bid, opening.weight, opening.status, opening.highest)
         room = np.minimum(
             _room(limits.monthly, ledger.month, limits.month_left),
             _room(limits.lifetime, ledger.lifetime, limits.life_left),
@@ -102,11 +109,27 @@ class Dispatcher:
         return Standing(now, room, float((exposure / limits.daily_exposure).max(initial=0.0)))
 
     async def write(self, asked: Proposals, lease: Lease, tick: int) -> dict[str, int]:
-        """Judge a batch, write what passes, read it back; counts by result."""
+        """Judge hour ``tick``'s batch, write what passes, read it back; counts by result.
+
+        An hour whose batch has reached the platforms, or was refused whole, gets no second one.
+        """
+        async with self._turn:
+            before = self._journal.batch(tick)
+            if (before and "void" not in before) or "applied" in before:
+                return before
+            return await self._write(asked, lease, tick)
+
+    async def pause_all(self, lease: Lease, tick: int) -> dict[str, int]:
+        """A person takes the swarm down: pause all that delivers."""
+        assert self._door is not None
+        async with self._turn:
+            return await self._write(Proposals.pauses(self._door.ledger.status, reason="down"), lease, tick)
+
+    async def _write(self, asked: Proposals, lease: Lease, tick: int) -> dict[str, int]:
         bind_tick(tick)
         assert self._door is not None
         limits = portfolio.limits(self._campaigns, self._scenario.channels, self._calendar, tick)
-        admitted = self._door.open(asked, limits, lease, tick)
+        admitted = self._door.open(asked, limits, lease, tick, time.time())
         wrong = 0
         if len(admitted.effects):
             await self._call(self._market, "apply", admitted.effects, tick)

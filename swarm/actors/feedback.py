@@ -131,17 +131,19 @@ class FeedbackLoop:
         return self._tuner.tuning
 
     def _keep_tuner(self, before: Tuner, verdicts: list[Verdict], tick: int) -> None:
-        """Verdicts, candidates and versions first, then the state from which the next lesson goes on."""
+        """Verdicts, candidates, versions, and the state from which the next lesson goes on: all of it or nothing."""
         assert self._tuner is not None
         tuning = self._tuner.tuning
         started = [c for c in tuning.candidates if c.number > before.opened]
-        self._journal.candidates((c.number, c.since, c.reason, dict(c.changes)) for c in started)
+        with self._journal.writing():
+            self._journal.candidates((c.number, c.since, c.reason, dict(c.changes)) for c in started)
+            for verdict in verdicts:
+                self._journal.verdict(verdict.candidate.number, tick, verdict.result, verdict.told())
+            if tuning.hyper.version > before.tuning.hyper.version:
+                self._journal.hyper(tuning.hyper.version, tick, tuning.hyper.values, tuning.hyper.evidence)
+            self._journal.model("state/tuner", tuning.hyper.version, tick, self._tuner.as_arrays())
         for verdict in verdicts:
-            self._journal.verdict(verdict.candidate.number, tick, verdict.result, verdict.told())
             self._log.info("candidate_judged", result=verdict.result, **verdict.told())
-        if tuning.hyper.version > before.tuning.hyper.version:
-            self._journal.hyper(tuning.hyper.version, tick, tuning.hyper.values, tuning.hyper.evidence)
-        self._journal.model("state/tuner", tuning.hyper.version, tick, self._tuner.as_arrays())
 
     def _keep(self, name: str, tick: int, arrays: Mapping[str, NDArray[Any]]) -> int:
         version = self._versions.get(name, 0) + 1

@@ -11,10 +11,11 @@ from typing import Any
 import ray
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 
+from swarm.actors.bounded import MOST_PENDING
 from swarm.actors.calls import translated
 from swarm.actors.coordinator import CoordinatorActor
 from swarm.actors.scenario import Scenario
-from swarm.errors import Gone, Unavailable
+from swarm.errors import Gone, Overloaded, Unavailable
 from swarm.platforms.channels import TERMS
 
 CHILDREN = (*(f"agent/{platform}" for platform in TERMS), "attention", "feedback", "dispatcher", "market")
@@ -24,6 +25,7 @@ COORDINATOR: dict[str, Any] = {
     "lifetime": "detached",
     "max_restarts": -1,
     "max_task_retries": 0,
+    "max_pending_calls": MOST_PENDING,
     "get_if_exists": True,
 }
 _READY_S = 90.0
@@ -96,13 +98,24 @@ def find(name: str) -> Any:
 
 
 def ask(actor: Any, method: str, *args: Any, deadline_s: float = 30.0, **named: Any) -> Any:
-    """The answer of a call from outside the swarm.
+    """The answer of a call from outside the swarm; where it was refused, asked once more when there may be room.
 
     Raises:
         SwarmError: as ``calls.Caller``.
     """
+    until = time.monotonic() + deadline_s
     try:
-        return ray.get(getattr(actor, method).remote(*args, **named), timeout=deadline_s)
+        return _once(actor, method, args, named, until)
+    except Overloaded as refusal:
+        if time.monotonic() + refusal.retry_after_s >= until:
+            raise
+        time.sleep(refusal.retry_after_s)
+    return _once(actor, method, args, named, until)
+
+
+def _once(actor: Any, method: str, args: tuple[Any, ...], named: dict[str, Any], until: float) -> Any:
+    try:
+        return ray.get(getattr(actor, method).remote(*args, **named), timeout=max(until - time.monotonic(), 0.0))
     except (ray.exceptions.RayError, TimeoutError) as error:
         raise translated(error, f"coordinator.{method}") from error
 

@@ -11,6 +11,7 @@ import numpy as np
 import ray
 
 from policies.frames import Floats, Ints, Report
+from swarm.actors.bounded import bounded
 from swarm.actors.scenario import Scenario
 from swarm.effects.door import effects_of
 from swarm.observe.logging import configure_logging
@@ -19,6 +20,7 @@ from swarm.platforms.protocol import Effects, Spending
 from swarm.spec.campaign import Campaign
 
 
+@bounded()
 class Market:
     """Ray shell of the embedded market.
 
@@ -114,11 +116,11 @@ class Market:
         self._market.settings.apply(effects_of(np.array(line["effects"], dtype=np.int64)))
 
     def _lines(self) -> Iterator[dict[str, Any]]:
-        if not self._path.exists():
-            return
-        for text in self._path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if text.endswith("\n"):  # a torn last line was never acknowledged
-                yield json.loads(text)
+        """What is whole; a torn last line was never acknowledged, and goes, or the next one would run into it."""
+        self._path.touch()
+        whole, _, torn = self._path.read_bytes().rpartition(b"\n")
+        os.truncate(self._path, self._path.stat().st_size - len(torn))
+        yield from map(json.loads, whole.splitlines())
 
     def _write(self, line: dict[str, Any]) -> None:
         self._file.write(json.dumps(line) + "\n")

@@ -59,6 +59,7 @@ class Reporter:
 
     def rows(self, brain: Brain) -> list[dict[str, Any]]:
         """One row per campaign for tables."""
+        modes = brain.lease(0).modes(np.arange(len(self._campaigns))).tolist()
         today = self._today if len(self._today) == len(self._campaigns) else np.zeros(len(self._campaigns))
         return [
             {
@@ -72,8 +73,9 @@ class Reporter:
                 "today_share": float(today[r]),
                 "by_channel": self._spend[r].tolist(),
                 "paused": c.name in brain.paused,
+                "mode": mode,
             }
-            for r, c in enumerate(self._campaigns)
+            for (r, c), mode in zip(enumerate(self._campaigns), modes, strict=True)
         ]
 
     def mode_seconds(self, journal: Journal) -> dict[str, int]:

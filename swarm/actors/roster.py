@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 from policies.evidence import Memory
@@ -11,6 +12,7 @@ from policies.health import Usual
 from swarm import portfolio
 from swarm.actors.agent import AgentActor, Shard
 from swarm.actors.attention import AttentionActor
+from swarm.actors.bounded import MOST_PENDING
 from swarm.actors.calls import Caller
 from swarm.actors.children import Children
 from swarm.actors.dispatcher import DispatcherActor
@@ -20,7 +22,13 @@ from swarm.actors.scenario import Scenario
 from swarm.brain import Brain
 from swarm.store.journal import Journal
 
-_OPTIONS: dict[str, Any] = {"num_cpus": 0, "lifetime": "detached", "max_restarts": 0, "max_task_retries": 0}
+_OPTIONS: dict[str, Any] = {
+    "num_cpus": 0,
+    "lifetime": "detached",
+    "max_restarts": 0,
+    "max_task_retries": 0,
+    "max_pending_calls": MOST_PENDING,
+}
 
 
 class Roster:
@@ -31,60 +39,71 @@ class Roster:
     ) -> None:
         """None is made yet; ``now`` is the market hour."""
         self._scenario, self._call, self._brain, self._journal, self._now = scenario, call, brain, journal, now
-        self._slices = scenario.slices()
+        self.slices = scenario.slices()
+        """Each platform's columns."""
         self.memories: dict[str, Memory] = {}
         """What each platform's agent knows, as of the last hour that counts."""
-        self.children = Children(scenario, call)
+        self.children = Children(scenario, self._tell)
         self._declare()
 
     async def tell_everybody(self) -> None:
-        """The campaigns, to all that work on them; the market first, for the others find it by name."""
-        await self._tell_market(self.children["market"])
-        await self._tell_dispatcher(self.children["dispatcher"])
-        await asyncio.gather(*(self._teller(p)(self.children[f"agent/{p}"]) for p in self._slices))
+        """The campaigns, to all that work on them and are not away."""
+        away = self.children.away
+        await self._tell(name for name in self._tellers if name not in away)
+
+    async def _tell(self, names: Iterable[str]) -> None:
+        """What those named must know; the market first, since the others find it by name, and a new one all of them."""
+        named = set(names)
+        if "market" in named:
+            named |= set(self._tellers) - self.children.away
+        for name in ("market", "dispatcher", "attention"):
+            if name in named:
+                await self._tellers[name]()
+        agents = (f"agent/{platform}" for platform in self.slices)
+        await asyncio.gather(*(self._tellers[name]() for name in agents if name in named))
 
     def _declare(self) -> None:
         declare = self.children.declare
-        declare("market", self._maker(MarketActor, "market"), self._tell_market)
-        declare("dispatcher", self._maker(DispatcherActor, "dispatcher"), self._tell_dispatcher)
-        declare("attention", lambda: self._maker(AttentionActor, "attention", self._heads())(), _nothing)
-        declare("feedback", self._maker(FeedbackActor, "feedback"), _nothing)
-        for platform in self._slices:
-            declare(f"agent/{platform}", self._maker(AgentActor, f"agent/{platform}", platform), self._teller(platform))
+        declare("market", self._maker(MarketActor, "market"))
+        declare("dispatcher", self._maker(DispatcherActor, "dispatcher"))
+        declare("attention", self._maker(AttentionActor, "attention"))
+        declare("feedback", self._maker(FeedbackActor, "feedback"))
+        for platform in self.slices:
+            declare(f"agent/{platform}", self._maker(AgentActor, f"agent/{platform}", platform))
+        self._tellers: dict[str, Callable[[], Awaitable[None]]] = {
+            "market": partial(self._admit, "market"),
+            "dispatcher": partial(self._admit, "dispatcher"),
+            "attention": self._tell_attention,
+            **{f"agent/{platform}": partial(self._tell_agent, platform) for platform in self.slices},
+        }
 
     def _maker(self, actor: Any, name: str, *args: Any) -> Callable[[], Any]:
         options = {**_OPTIONS, "name": name, "namespace": self._scenario.namespace}
         return lambda: actor.options(**options).remote(self._scenario, *args)
 
-    async def _tell_market(self, market: Any) -> None:
+    async def _admit(self, name: str) -> None:
         if self._brain.campaigns:
-            await self._call(market, "admit", self._brain.campaigns, self._now())
+            await self._call(self.children[name], "admit", self._brain.campaigns, self._now())
 
-    async def _tell_dispatcher(self, dispatcher: Any) -> None:
+    async def _tell_attention(self) -> None:
+        """Every model's newest head, for a service that is new, or did not hear of it."""
+        for use_case, (version, arrays) in self._heads().items():
+            await self._call(self.children["attention"], "set_head", use_case, arrays, version)
+
+    async def _tell_agent(self, platform: str) -> None:
         if self._brain.campaigns:
-            await self._call(dispatcher, "admit", self._brain.campaigns, self._now())
-
-    def _teller(self, platform: str) -> Any:
-        async def tell(agent: Any) -> None:
-            if self._brain.campaigns:
-                await self._call(agent, "take", self._shard(platform), self.memories.get(platform))
-
-        return tell
+            agent = self.children[f"agent/{platform}"]
+            await self._call(agent, "take", self._shard(platform), self.memories.get(platform))
 
     def _shard(self, platform: str) -> Shard:
         brain = self._brain
         steps = portfolio.steps(brain.campaigns)
-        return Shard(brain.portfolio.columns(self._slices[platform]), brain.calendar, steps)
+        return Shard(brain.portfolio.columns(self.slices[platform]), brain.calendar, steps)
 
     def _heads(self) -> dict[str, Any]:
-        """Every model's newest head, for a service that is made again."""
         kept = self._journal.models()
         heads: dict[str, Any] = {name: kept[name] for name in ("creative_scoring", "expert_routing") if name in kept}
         if "usual" in kept:
             version, usual = kept["usual"]
             heads["health_monitoring"] = (version, Usual(usual["mean"], usual["square"]).head())
         return heads
-
-
-async def _nothing(_: Any) -> None:
-    """For children that need not be told anything."""

@@ -212,6 +212,7 @@ def _find(name: str, address: str | None) -> Any:
 
 
 def ask_swarm(name: str, address: str | None, method: str, *args: Any) -> Any:
+    """The answer of the coordinator of the swarm called ``name``."""
     from swarm.actors.launch import ask
 
     return ask(_find(name, address), method, *args)

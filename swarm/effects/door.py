@@ -25,6 +25,7 @@ from swarm.platforms.protocol import Channel, Effects, Spending
 from swarm.store.journal import Journal
 
 KILL_FILE = "KILL"
+_ALWAYS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +54,45 @@ class Door:
         self._folder, self._journal = folder, journal
         self._factor = OverDelivery.of(channels)
         self.ledger = Ledger.empty(rows, len(channels), creatives)
+        self.opening = self.ledger.copy()
+        """The settings when the hour began, which an hour that is asked again is planned from."""
         self.epoch = 0
         self._rolled = -1
 
-    def restore(self, day_began: NDArray[np.int64]) -> None:
-        """Rebuild the ledger from the journal; ``day_began`` [R]: first tick of each campaign's running day."""
+    def grow(self, rows: int, creatives: int) -> None:
+        """Room for more campaigns."""
+        for ledger in (self.ledger, self.opening):
+            ledger.grow(rows, creatives)
+
+    def restore(self, day_began: NDArray[np.int64], tick: int) -> None:
+        """Rebuild the ledger from the journal in hour ``tick``, whose own batch may be in it already.
+
+        ``day_began`` [R]: first tick of each campaign's running day.
+        """
         self.epoch = self._journal.last_epoch()
-        for campaign, channel, field, creative, value in self._journal.in_force():
-            plane = (self.ledger.budget, self.ledger.bid, self.ledger.weight, self.ledger.status)[field]
+        self.opening = self._restored(day_began, tick)
+        self.ledger = self._restored(day_began, _ALWAYS)
+        # This hour's days have begun: rolled again, they would forget what was in force earlier in them.
+        self._rolled = tick
+
+    def _restored(self, day_began: NDArray[np.int64], end: int) -> Ledger:
+        """The ledger by what was written before hour ``end``."""
+        ledger = Ledger.empty(*self.ledger.weight.shape)
+        for campaign, channel, field, creative, value in self._journal.in_force(end):
+            plane = (ledger.budget, ledger.bid, ledger.weight, ledger.status)[field]
             place = (campaign, channel, creative) if field == Field.WEIGHT else (campaign, channel)
             plane[place] = value
-        self.ledger.highest = self.ledger.budget.copy()
-        self.ledger.midnight = self.ledger.budget.copy()
+        ledger.highest = ledger.budget.copy()
+        ledger.midnight = ledger.budget.copy()
         first: dict[tuple[int, int], int] = {}
-        for tick, campaign, channel, old, value in self._journal.budgets_since(int(day_began.min(initial=0))):
+        for tick, campaign, channel, old, value in self._journal.budgets_between(int(day_began.min(initial=0)), end):
             if tick >= day_began[campaign]:
                 place = (campaign, channel)
-                self.ledger.highest[place] = max(self.ledger.highest[place], old, value)
+                ledger.highest[place] = max(ledger.highest[place], old, value)
                 first[place] = first.get(place, old) or value
         for place, value in first.items():
-            self.ledger.midnight[place] = value
-        # These days have begun: rolled again, they would forget what was in force earlier in them.
-        self._rolled = int(day_began.max(initial=-1))
+            ledger.midnight[place] = value
+        return ledger
 
     def unsettled(self) -> Effects:
         """Writes whose outcome is unknown since a crash; to be read, never to be repeated."""
@@ -92,19 +110,20 @@ class Door:
         """Begin the local days that begin in this hour; asking twice changes nothing."""
         if moment.tick > self._rolled:
             self.ledger.roll_day(moment.new_day)
+            self.opening = self.ledger.copy()
             self._rolled = moment.tick
 
     def report(self, spending: Spending) -> None:
         """What the platforms say was spent."""
         self.ledger.report(spending)
 
-    def open(self, asked: Proposals, limits: Limits, lease: Lease, tick: int) -> Admission:
-        """Judge a batch; what passes is on disk when this returns."""
+    def open(self, asked: Proposals, limits: Limits, lease: Lease, tick: int, now_s: float = 0.0) -> Admission:
+        """Judge a batch at Unix time ``now_s``; what passes is on disk when this returns."""
         known = self.ledger.knows(asked.field, asked.campaign, asked.channel, asked.creative)
         strange, asked = asked.take(~known), asked.take(known)
         old = self.ledger.value(asked.field, asked.campaign, asked.channel, asked.creative)
         changes = asked.new != old
-        case = self._case(asked.take(changes), old[changes], limits, lease, tick)
+        case = self._case(asked.take(changes), old[changes], limits, lease, tick, now_s)
         self.epoch = max(self.epoch, lease.epoch)
         refused = np.concatenate([refusals(case), np.full(len(strange), "known")])
         judged = Proposals.concat([case.asked, strange])
@@ -115,10 +134,12 @@ class Door:
         stopped = dict(zip(names.tolist(), counts.tolist(), strict=True))
         return Admission(_effects(judged.take(passed), ids[passed]), stopped, int((~changes).sum()))
 
-    def _case(self, asked: Proposals, old: NDArray[np.int64], limits: Limits, lease: Lease, tick: int) -> Case:
+    def _case(
+        self, asked: Proposals, old: NDArray[np.int64], limits: Limits, lease: Lease, tick: int, now_s: float = 0.0
+    ) -> Case:
         return Case(
-            asked=asked, old=old, ledger=self.ledger, limits=limits, factor=self._factor, lease=lease,
-            epoch=self.epoch, tick=tick, killed=self.killed, open=self.unsettled().campaign.astype(np.int64),
+            asked=asked, old=old, ledger=self.ledger, limits=limits, factor=self._factor, lease=lease, tick=tick,
+            epoch=self.epoch, now_s=now_s, killed=self.killed, open=self.unsettled().campaign.astype(np.int64),
         )  # fmt: skip
 
     def close(self, admission: Admission, read_back: NDArray[np.int64]) -> int:
@@ -151,7 +172,7 @@ def _rows(
     columns = (
         [tick] * count, asked.campaign.tolist(), asked.channel.tolist(), asked.field.tolist(),
         asked.creative.tolist(), old.tolist(), asked.new.tolist(), asked.reason.tolist(),
-        asked.estimate.tolist(), asked.price.tolist(), [lease.epoch] * count, [str(lease.mode)] * count,
+        asked.estimate.tolist(), asked.price.tolist(), [lease.epoch] * count, lease.modes(asked.campaign).tolist(),
         refused.tolist(), ["refused" if name else "intended" for name in refused.tolist()],
     )  # fmt: skip
     return list(zip(*columns, strict=True))

@@ -40,6 +40,8 @@ class Case:
     epoch: int
     """The newest epoch that the door has seen."""
     tick: int
+    now_s: float
+    """Unix time."""
     killed: bool
     open: Ints
     """Campaigns that have a write whose outcome is unknown."""
@@ -73,7 +75,7 @@ def autonomy(case: Case) -> Bools:
 
 def lease(case: Case) -> Bools:
     """A stale epoch or a lapsed lease writes nothing but pauses."""
-    current = case.lease.epoch >= case.epoch and case.lease.holds(case.tick)
+    current = case.lease.epoch >= case.epoch and case.lease.holds(case.tick, case.now_s)
     return np.full(len(case.asked), current)
 
 
@@ -119,7 +121,7 @@ def step(case: Case) -> Bools:
 
     A launch from 0 may, and so may closing a channel with a budget of 0.
     """
-    part = 0.5 if case.lease.mode == Mode.CAUTIOUS else 1.0
+    part = case.lease.part(case.asked.campaign)
     share = np.where(case.asked.field == Field.BID, case.of(case.limits.max_bid_step), case.of(case.limits.max_step))
     moved = np.abs(case.asked.new - case.old)
     closing = (case.asked.field == Field.BUDGET) & (case.asked.new == 0)

@@ -52,6 +52,10 @@ class Ledger:
         budget, bid, status, highest, midnight, today = plane
         return cls(budget, bid, status, weight, highest, midnight, today, *row)
 
+    def copy(self) -> Ledger:
+        """The same, for itself."""
+        return Ledger(**{f.name: getattr(self, f.name).copy() for f in fields(self)})
+
     def grow(self, rows: int, creatives: int) -> None:
         """Room for more campaigns; those that are there keep their place."""
         channels = self.budget.shape[1]

@@ -17,30 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE campaigns (row INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, digest TEXT NOT NULL, spec TEXT NOT NULL,
-    submitted_tick INTEGER NOT NULL);
-CREATE TABLE intents (id INTEGER PRIMARY KEY, tick INTEGER NOT NULL, campaign INTEGER NOT NULL,
-    channel INTEGER NOT NULL, field INTEGER NOT NULL, creative INTEGER NOT NULL, old INTEGER NOT NULL,
-    new INTEGER NOT NULL, reason TEXT NOT NULL, estimate REAL NOT NULL, price REAL NOT NULL, epoch INTEGER NOT NULL,
-    mode TEXT NOT NULL, refused_by TEXT NOT NULL, state TEXT NOT NULL, read_back INTEGER);
-CREATE INDEX intents_open ON intents (state) WHERE state = 'intended';
-CREATE INDEX intents_hour ON intents (tick, campaign);
-CREATE TABLE ticks (tick INTEGER PRIMARY KEY, time TEXT NOT NULL, mode TEXT NOT NULL, coherence REAL,
-    evidence TEXT NOT NULL);
-CREATE TABLE answers (tick INTEGER NOT NULL, use_case TEXT NOT NULL, version INTEGER NOT NULL, arrays BLOB NOT NULL);
-CREATE TABLE hyper (version INTEGER PRIMARY KEY, tick INTEGER NOT NULL, value TEXT NOT NULL, evidence TEXT NOT NULL);
-CREATE TABLE candidates (number INTEGER PRIMARY KEY, opened_tick INTEGER NOT NULL, reason TEXT NOT NULL,
-    changes TEXT NOT NULL, closed_tick INTEGER, result TEXT NOT NULL DEFAULT 'running', evidence TEXT);
-CREATE TABLE trajectories (tick INTEGER NOT NULL, campaign INTEGER NOT NULL, hours INTEGER NOT NULL,
-    steady INTEGER NOT NULL, candidates TEXT NOT NULL, money REAL NOT NULL, spend REAL NOT NULL, clicks REAL NOT NULL,
-    conversions REAL NOT NULL, PRIMARY KEY (tick, campaign));
-CREATE TABLE outcomes (tick INTEGER NOT NULL, campaign INTEGER NOT NULL, channel INTEGER NOT NULL,
-    spend REAL NOT NULL, clicks REAL NOT NULL, conversions REAL NOT NULL, PRIMARY KEY (tick, campaign, channel));
-CREATE TABLE models (use_case TEXT PRIMARY KEY, version INTEGER NOT NULL, tick INTEGER NOT NULL, arrays BLOB NOT NULL);
-"""
+from swarm.store.schema import connect, connect_to_read, known_schema, migrate
+
 INTENT_COLUMNS = (
     "tick",
     "campaign",
@@ -76,30 +54,22 @@ class Journal:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open the file, or make it; with ``read_only`` it must be there, and is left as it is."""
         self.path = path
-        self._db = _connect_to_read(path) if read_only else _connect(path)
+        self._db = connect_to_read(path) if read_only else connect(path)
         if not read_only:
-            self._migrate()
-        self._check_schema()
+            with self.writing():
+                migrate(self._db)
+        self._schema = known_schema(self._db, path)
 
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
 
-    def _migrate(self) -> None:
-        with self._writing() as db:
-            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
-                for statement in _SCHEMA.split(";\n"):
-                    db.execute(statement)
-                db.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
-
-    def _check_schema(self) -> None:
-        found = int(self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()[0])
-        if found > SCHEMA_VERSION:
-            raise ValueError(f"{self.path} has schema {found}, this program knows up to {SCHEMA_VERSION}: upgrade it")
-
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it is durable afterwards, or none."""
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, and what is written inside belongs to it: all of it is durable afterwards, or none."""
+        if self._db.in_transaction:
+            yield self._db
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield self._db
@@ -111,7 +81,7 @@ class Journal:
 
     def remember(self, key: str, value: str) -> None:
         """Keep a fact about the run."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def recall(self, key: str) -> str | None:
@@ -121,7 +91,7 @@ class Journal:
 
     def submit(self, rows: Iterable[tuple[int, str, str, str, int]]) -> None:
         """Keep campaigns: row, name, digest, spec as JSON, tick; a name that is there is left as it is."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.executemany("INSERT OR IGNORE INTO campaigns VALUES (?, ?, ?, ?, ?)", rows)
 
     def campaigns(self) -> list[tuple[str, str, str]]:
@@ -133,7 +103,7 @@ class Journal:
         if not rows:
             return np.zeros(0, dtype=np.int64)
         marks = ", ".join("?" * len(INTENT_COLUMNS))
-        with self._writing() as db:
+        with self.writing() as db:
             first = db.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM intents").fetchone()[0]
             db.executemany(
                 f"INSERT INTO intents (id, {', '.join(INTENT_COLUMNS)}) VALUES (?, {marks})",  # noqa: S608 - the columns are a constant
@@ -147,7 +117,7 @@ class Journal:
         An outcome is kept once: an intent that is not open stays as it is.
         """
         rows = [(value, value, missed, id_) for id_, value in zip(ids.tolist(), read_back.tolist(), strict=True)]
-        with self._writing() as db:
+        with self.writing() as db:
             db.executemany(
                 "UPDATE intents SET read_back = ?, state = CASE WHEN new = ? THEN 'applied' ELSE ? END"
                 " WHERE id = ? AND state = 'intended'",
@@ -164,26 +134,53 @@ class Journal:
             "SELECT id, campaign, channel, field, creative, new FROM intents WHERE state = 'intended' ORDER BY id"
         ).fetchall()
 
-    def in_force(self) -> list[tuple[int, int, int, int, int]]:
-        """Latest value read back of every setting: campaign, channel, field, creative, value."""
+    def in_force(self, end: int) -> list[tuple[int, int, int, int, int]]:
+        """Latest value read back of every setting before hour ``end``: campaign, channel, field, creative, value.
+
+        What people wrote in hour ``end`` itself was there before the hour's own batch.
+        """
         return self._db.execute(
             "SELECT campaign, channel, field, creative, read_back FROM intents WHERE id IN (SELECT MAX(id) FROM intents"
-            " WHERE read_back IS NOT NULL GROUP BY campaign, channel, field, creative)"
+            " WHERE read_back IS NOT NULL AND (tick < ? OR reason = 'down')"
+            " GROUP BY campaign, channel, field, creative)",
+            (end,),
         ).fetchall()
 
-    def budgets_since(self, tick: int) -> list[tuple[int, int, int, int, int]]:
-        """Budget writes from ``tick`` on: tick, campaign, channel, old value, value read back."""
+    def budgets_between(self, first: int, end: int) -> list[tuple[int, int, int, int, int]]:
+        """Budget writes from hour ``first`` to before ``end``: tick, campaign, channel, old value, value read back."""
         return self._db.execute(
             "SELECT tick, campaign, channel, old, read_back FROM intents WHERE field = 0"
-            " AND read_back IS NOT NULL AND tick >= ? ORDER BY id",
+            " AND read_back IS NOT NULL AND tick >= ? AND tick < ? ORDER BY id",
+            (first, end),
+        ).fetchall()
+
+    def batch(self, tick: int) -> dict[str, int]:
+        """What came of hour ``tick``'s own batch: writes by state, refusals by guard; people's writes left out."""
+        rows = self._db.execute(
+            "SELECT CASE WHEN state = 'refused' THEN refused_by ELSE state END AS result, COUNT(*) FROM intents"
+            " WHERE tick = ? AND reason <> 'down' GROUP BY result",
             (tick,),
         ).fetchall()
+        return dict(rows)
 
     def tick(self, tick: int, time: str, mode: str, coherence: float, evidence: Mapping[str, Any]) -> None:
         """Keep an hour's mode and what it rests on; a coherence of NaN, health that is missing, is kept as NULL."""
         row = (tick, time, mode, coherence, json.dumps(evidence))
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("INSERT OR REPLACE INTO ticks VALUES (?, ?, ?, ?, ?)", row)
+
+    def event(self, tick: int, kind: str, subject: str, why: str) -> None:
+        """Keep what the hours cannot show by themselves: what people asked for, and quarantines."""
+        with self.writing() as db:
+            db.execute("INSERT INTO events (tick, kind, subject, why) VALUES (?, ?, ?, ?)", (tick, kind, subject, why))
+
+    def events(self, first: int, end: int) -> list[tuple[int, str, str, str]]:
+        """Events from hour ``first`` to before ``end``: tick, kind, subject, why; the first schema had none."""
+        if self._schema < 2:
+            return []
+        return self._db.execute(
+            "SELECT tick, kind, subject, why FROM events WHERE tick >= ? AND tick < ? ORDER BY id", (first, end)
+        ).fetchall()
 
     def last_tick(self) -> int:
         """The newest hour that was kept, or -1."""
@@ -212,7 +209,7 @@ class Journal:
 
     def answer(self, tick: int, use_case: str, version: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep an attention answer that decisions were made from."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("INSERT INTO answers VALUES (?, ?, ?, ?)", (tick, use_case, version, pack(arrays)))
 
     def answers(self) -> list[tuple[int, str, int]]:
@@ -222,7 +219,7 @@ class Journal:
     def hyper(self, version: int, tick: int, value: Mapping[str, float], evidence: Mapping[str, Any]) -> None:
         """Keep a version of the hyperparameters and what spoke for it."""
         row = (version, tick, json.dumps(dict(value)), json.dumps(dict(evidence)))
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("INSERT OR REPLACE INTO hyper VALUES (?, ?, ?, ?)", row)
 
     def hypers(self) -> list[tuple[int, int, dict[str, float], dict[str, Any]]]:
@@ -233,14 +230,14 @@ class Journal:
     def candidates(self, rows: Iterable[tuple[int, int, str, Mapping[str, float]]]) -> None:
         """Keep candidates that run: number, market hour, reason, changes; told again, they count once."""
         told = [(number, tick, reason, json.dumps(changes)) for number, tick, reason, changes in rows]
-        with self._writing() as db:
+        with self.writing() as db:
             db.executemany(
                 "INSERT OR REPLACE INTO candidates (number, opened_tick, reason, changes) VALUES (?, ?, ?, ?)", told
             )
 
     def verdict(self, number: int, tick: int, result: str, evidence: Mapping[str, Any]) -> None:
         """Keep what became of a candidate, and why."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute(
                 "UPDATE candidates SET closed_tick = ?, result = ?, evidence = ? WHERE number = ?",
                 (tick, result, json.dumps(evidence), number),
@@ -268,7 +265,7 @@ class Journal:
         """Keep settled days of campaigns: tick, campaign, hours, steady, candidates, money, spend, clicks,
         conversions; told again, they count once."""
         told = [(*row[:4], json.dumps(row[4]), *row[5:]) for row in rows]
-        with self._writing() as db:
+        with self.writing() as db:
             db.executemany("INSERT OR REPLACE INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", told)
 
     def settled_conversions(self) -> float:
@@ -277,7 +274,7 @@ class Journal:
 
     def outcomes(self, rows: Iterable[Row]) -> None:
         """Keep reported hours: tick, campaign, channel, spend, clicks, conversions; told again, they count once."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.executemany("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def totals(self) -> list[tuple[int, int, float, float, float]]:
@@ -297,8 +294,13 @@ class Journal:
 
     def model(self, use_case: str, version: int, tick: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep the newest head of a model."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?)", (use_case, version, tick, pack(arrays)))
+
+    def model_tick(self, use_case: str) -> int:
+        """The hour in which a model's newest head was kept, or -1."""
+        row = self._db.execute("SELECT tick FROM models WHERE use_case = ?", (use_case,)).fetchone()
+        return -1 if row is None else int(row[0])
 
     def models(self) -> dict[str, tuple[int, dict[str, NDArray[Any]]]]:
         """Version and arrays of the newest head of every model."""
@@ -326,20 +328,6 @@ class Journal:
             " COUNT(*) FROM intents GROUP BY s"
         ).fetchall()
         return {str(state): int(count) for state, count in rows}
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=FULL")
-    return db
-
-
-def _connect_to_read(path: Path) -> sqlite3.Connection:
-    """Without a log beside it nobody has the file open, and SQLite is told so: else it would make one to read."""
-    alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True, timeout=10.0)
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:

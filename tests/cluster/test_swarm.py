@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -41,15 +40,6 @@ def writes(scenario: Scenario) -> list[tuple[Any, ...]]:
     ]
 
 
-def spends(scenario: Scenario, campaigns: list[Campaign]) -> dict[str, Any]:
-    """Reported spend of every campaign, by the journal."""
-    totals = Journal(scenario.folder / "journal.sqlite").totals()
-    return {
-        campaign.name: pytest.approx(sum(spend for row, _, spend, *_ in totals if row == r))
-        for r, campaign in enumerate(campaigns)
-    }
-
-
 def follow(coordinator: Any, until: int) -> dict[str, Any]:
     """Let the clock run to ``until``; the status then."""
     ask(coordinator, "start", until, 0.0)
@@ -63,20 +53,6 @@ def follow(coordinator: Any, until: int) -> dict[str, Any]:
 def child(scenario: Scenario, name: str) -> Any:
     """An actor of the swarm."""
     return ray.get_actor(name, namespace=scenario.namespace)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(
-    cluster: None, examples: list[Campaign], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Scenario, dict[str, Any]]:
-    """Three days that nothing disturbed."""
-    from swarm.platforms.channels import FOUR
-    from swarm.spec.config import SwarmConfig
-
-    base = SwarmConfig()
-    config = base.model_copy(update={"name": "undisturbed", "run": base.run.model_copy(update={"days": 3, "seed": 11})})
-    scenario = Scenario(config, tmp_path_factory.mktemp("undisturbed"), FOUR, config.run.start, 3)
-    return scenario, simulate(scenario, examples, silent)
 
 
 def test_a_run_spends_within_caps_and_beats_equal_split(undisturbed: tuple[Scenario, dict[str, Any]]) -> None:
@@ -136,9 +112,6 @@ def test_attention_changes_decisions(
     assert writes(scenario) != writes(undisturbed[0])
 
 
-SLOWER = ("dispatcher", "feedback", "market", "agent/google_ads", "coordinator")
-
-
 class SickAttention(ConstantAttention):
     """One that cannot say anything of health."""
 
@@ -163,25 +136,6 @@ def test_missing_health_freezes_and_the_clock_goes_on(examples: list[Campaign], 
     frozen = next(tick for tick, mode, coherence in journal.modes() if mode == "FREEZE" and coherence is None)
     after = [row for row in journal.intents() if row[0] >= frozen and row[13] == "applied"]
     assert all(row[3] == Field.STATUS and row[6] == 0 for row in after)
-
-
-@pytest.mark.parametrize(
-    "victim", ["agent/meta", "attention", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOWER)]
-)
-def test_any_actor_may_be_killed_and_nothing_is_lost(
-    victim: str, undisturbed: tuple[Scenario, dict[str, Any]], examples: list[Campaign], scenarios: Make
-) -> None:
-    """Kill -9 in mid-run: the actor is made again, the run goes on, and every write is as without the kill."""
-    scenario = scenarios("killed", 3)
-    coordinator = launch(scenario)
-    ask(coordinator, "submit", examples)
-    follow(coordinator, 30)
-    os.kill(ask(child(scenario, victim), "ping"), signal.SIGKILL)
-    coordinator = launch(scenario)
-    status = follow(coordinator, scenario.calendar(examples).ticks(3))
-    assert status["restarts"] == ({} if victim == "coordinator" else {victim: 1})
-    assert writes(scenario) == writes(undisturbed[0])
-    assert {row["name"]: row["spend"] for row in status["campaigns"]} == spends(scenario, examples)
 
 
 def test_calls_do_not_depend_on_campaigns(examples: list[Campaign], scenarios: Make) -> None:

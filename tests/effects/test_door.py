@@ -12,7 +12,7 @@ import pytest
 
 from swarm.effects.door import Door, release_kill_switch, throw_kill_switch
 from swarm.effects.guards import refusals
-from swarm.effects.proposals import Field
+from swarm.effects.proposals import Field, Proposals
 from swarm.store.journal import Journal
 from tests.effects.doors import (
     UNIT,
@@ -23,6 +23,7 @@ from tests.effects.doors import (
     lease,
     limits,
     midnight,
+    moment,
     proposals,
     status,
     values,
@@ -87,7 +88,7 @@ def test_after_a_crash_the_platform_says_what_became_of_a_write(found: int, stat
     open_ = after.unsettled()
     assert [9] == values(open_)
     after.settle(open_, np.array([found]))
-    after.restore(TODAY)
+    after.restore(TODAY, 0)
     assert ["applied", state] == states(tmp_path)
     assert found == after.ledger.budget[0, 0]
     assert 0 == len(after.unsettled())
@@ -114,7 +115,7 @@ def test_a_restored_ledger_equals_the_one_before(tmp_path: Path) -> None:
     write(one, budget(60), weight(300_000, 1), budget(9, channel=2), tick=25)
     write(one, budget(11, channel=2), status(0), tick=26)
     other = door(tmp_path)
-    other.restore(np.array([24]))
+    other.restore(np.array([24]), 24)
     assert same(one, other)
     assert [80, 20, 11, 0] == other.ledger.highest[0].tolist()
     assert [50, 20, 9, 0] == other.ledger.midnight[0].tolist()
@@ -127,7 +128,7 @@ def test_a_day_that_has_begun_does_not_begin_again_after_a_crash(tmp_path: Path)
     one.roll(midnight(24))
     write(one, budget(10), tick=24)
     other = door(tmp_path)
-    other.restore(np.array([24]))
+    other.restore(np.array([24]), 24)
     other.roll(midnight(24))
     assert same(one, other)
     assert 100 == other.ledger.highest[0, 0]
@@ -139,7 +140,7 @@ def test_a_first_budget_that_did_not_take_is_no_midnight_budget(tmp_path: Path) 
     one.close(ask(one, budget(50), limits=limits()), np.array([0]))
     write(one, budget(40), tick=1)
     other = door(tmp_path)
-    other.restore(TODAY)
+    other.restore(TODAY, 0)
     assert 40 == one.ledger.midnight[0, 0]
     assert same(one, other)
 
@@ -205,6 +206,25 @@ def test_a_stale_coordinator_is_refused_after_the_door_was_made_again(tmp_path: 
     """The newest epoch that was shown survives in the journal."""
     write(door(tmp_path), budget(100), lease=lease(epoch=7))
     other = door(tmp_path)
-    other.restore(TODAY)
+    other.restore(TODAY, 0)
     assert write(other, budget(110), lease=lease(epoch=6)) == {"lease": 1}
     assert write(other, budget(110), lease=lease(epoch=7)) == {}
+
+
+def test_an_hour_that_is_asked_again_begins_where_it_began(tmp_path: Path) -> None:
+    """After the hour's own batch, and after a crash behind it, its opening is as before; a person's pause counts."""
+    one = door(tmp_path)
+    write(one, budget(50), status(1), tick=3)
+    one.roll(moment(4, np.zeros(1, dtype=np.bool_)))
+    write(one, budget(80), tick=4)
+    pauses = Proposals.pauses(one.ledger.status, reason="down")
+    one.close(one.open(pauses, limits(), lease(), 4), np.array([0]))
+    other = door(tmp_path)
+    other.restore(TODAY, 4)
+    assert (50, 1) == (one.opening.budget[0, 0], one.opening.status[0, 0])
+    assert (50, 0) == (other.opening.budget[0, 0], other.opening.status[0, 0])
+    assert (80, 0) == (other.ledger.budget[0, 0], other.ledger.status[0, 0])
+    other.roll(moment(4, np.zeros(1, dtype=np.bool_)))
+    assert 50 == other.opening.budget[0, 0]
+    other.roll(moment(5, np.zeros(1, dtype=np.bool_)))
+    assert 80 == other.opening.budget[0, 0]

@@ -191,7 +191,7 @@ class Exposure(RuleBasedStateMachine):
 
     def restore(self) -> None:
         """Rebuild the ledger as the dispatcher does."""
-        self.door.restore(np.array([day(r, self.tick) * DAY_H + MIDNIGHT[r] for r in range(ROWS)]))
+        self.door.restore(np.array([day(r, self.tick) * DAY_H + MIDNIGHT[r] for r in range(ROWS)]), self.tick)
         self.roll()
 
     @rule(hours=st.sampled_from([1, 7, 24, 31]), share=st.sampled_from([0, 1, 4]))

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swarm.store.journal import SCHEMA_VERSION, Journal, pack, unpack
+from swarm.store.journal import Journal, pack, unpack
+from swarm.store.schema import SCHEMA_VERSION
 
 ROW = (0, 0, 0, 0, -1, 0, 5, "test", 1.5, 0.5, 1, "STABLE", "", "intended")
 
@@ -36,6 +37,25 @@ def test_a_newer_schema_is_refused(path: Path) -> None:
         ValueError, match=rf"has schema {SCHEMA_VERSION + 1}, this program knows up to {SCHEMA_VERSION}"
     ):
         Journal(path)
+
+
+def test_a_journal_of_the_first_schema_opens(path: Path) -> None:
+    """To read it is left as it is, and had no events; to write it is brought to today's, with all that it holds."""
+    journal = Journal(path)
+    journal.intend([ROW])
+    journal._db.execute("DROP TABLE events")
+    journal.remember("schema", "1")
+    journal.close()
+    old = Journal(path, read_only=True)
+    assert [] == old.events(0, 10)
+    assert "1" == old.recall("schema")
+    old.close()
+    new = Journal(path)
+    new.event(3, "hold", "FREEZE", "a person")
+    assert str(SCHEMA_VERSION) == new.recall("schema")
+    assert 1 == len(new.intents())
+    assert [(3, "hold", "FREEZE", "a person")] == Journal(path, read_only=True).events(0, 10)
+    assert [] == new.events(4, 10)
 
 
 def test_a_batch_is_kept_whole_or_not_at_all(path: Path) -> None:
@@ -69,16 +89,44 @@ def test_the_latest_value_read_back_is_in_force(path: Path) -> None:
     journal = Journal(path)
     first, second, _ = journal.intend([ROW, ROW, ROW])
     journal.settle(np.array([first, second]), np.array([5, 3]))
-    assert [(0, 0, 0, -1, 3)] == journal.in_force()
+    assert [(0, 0, 0, -1, 3)] == journal.in_force(1)
+    assert [] == journal.in_force(0)
     assert {"applied": 1, "unverified": 1, "intended": 1} == journal.counts()
 
 
-def test_budgets_since_are_those_of_the_day(path: Path) -> None:
-    """Budget writes that were read back, from a tick on, in order."""
+def test_what_people_wrote_in_an_hour_was_there_before_its_own_batch(path: Path) -> None:
+    """A pause of theirs is in force when the hour begins, and is no part of what came of the hour's batch."""
+    journal = Journal(path)
+    own = (*ROW[:12], "step", "refused")
+    ids = journal.intend([(0, 0, 0, 3, -1, 1, 0, "down", *ROW[8:]), ROW, own])
+    journal.settle(ids[:2], np.array([0, 5]))
+    assert [(0, 0, 3, -1, 0)] == journal.in_force(0)
+    assert {"applied": 1, "step": 1} == journal.batch(0)
+    assert {} == journal.batch(1)
+
+
+def test_what_is_written_together_is_kept_together(path: Path) -> None:
+    """One transaction around several writes: a failure takes all of them back."""
+    journal = Journal(path)
+
+    def half_an_hour() -> None:
+        with journal.writing():
+            journal.remember("clock", "5")
+            journal.tick(0, "2026-01-01T00:00:00", "STABLE", 1.0, {})
+            raise RuntimeError("half an hour")
+
+    with pytest.raises(RuntimeError, match="half an hour"):
+        half_an_hour()
+    assert (None, -1) == (journal.recall("clock"), journal.last_tick())
+
+
+def test_budgets_between_are_those_of_the_hours(path: Path) -> None:
+    """Budget writes that were read back, from a tick to before another, in order."""
     journal = Journal(path)
     ids = journal.intend([(tick, *ROW[1:]) for tick in (3, 4, 5)] + [(5, 0, 0, 1, *ROW[4:])])
     journal.settle(ids, np.full(4, 5))
-    assert [(4, 0, 0, 0, 5), (5, 0, 0, 0, 5)] == journal.budgets_since(4)
+    assert [(4, 0, 0, 0, 5), (5, 0, 0, 0, 5)] == journal.budgets_between(4, 6)
+    assert [(3, 0, 0, 0, 5)] == journal.budgets_between(0, 4)
 
 
 def test_a_campaign_is_kept_as_first_submitted(path: Path) -> None:
