@@ -43,7 +43,8 @@ def test_a_journal_of_the_first_schema_opens(path: Path) -> None:
     """To read it is left as it is, and had no events; to write it is brought to today's, with all that it holds."""
     journal = Journal(path)
     journal.intend([ROW])
-    journal._db.execute("DROP TABLE events")
+    for table in ("events", "candidates", "trajectories"):
+        journal._db.execute(f"DROP TABLE {table}")
     journal.remember("schema", "1")
     journal.close()
     old = Journal(path, read_only=True)
