@@ -230,6 +230,14 @@ class Journal:
         with self._writing() as db:
             db.executemany("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)", rows)
 
+    def hourly(self, end: int) -> NDArray[np.void]:
+        """Reported hours before ``end``: fields tick, campaign, channel, reported [3]: spend, clicks, conversions."""
+        rows = self._db.execute(
+            "SELECT tick, campaign, channel, spend, clicks, conversions FROM outcomes WHERE tick < ?", (end,)
+        )
+        kind = [("tick", "i4"), ("campaign", "i4"), ("channel", "i4"), ("reported", "f8", (3,))]
+        return np.fromiter(((*row[:3], row[3:]) for row in rows), dtype=kind)
+
     def totals(self) -> list[tuple[int, int, float, float, float]]:
         """Sums over all reported hours: campaign, channel, spend, clicks, conversions."""
         return self._db.execute(
@@ -268,6 +276,13 @@ class Journal:
             " WHERE campaign = :campaign ORDER BY id",
             {"campaign": campaign, "first": first, "end": end},
         ).fetchall()
+
+    def counts_by_campaign(self) -> dict[int, tuple[int, int]]:
+        """How many writes of each campaign were asked for, and how many of them were refused."""
+        rows = self._db.execute(
+            "SELECT campaign, COUNT(*), SUM(state = 'refused') FROM intents GROUP BY campaign"
+        ).fetchall()
+        return {campaign: (asked, refused) for campaign, asked, refused in rows}
 
     def counts(self) -> dict[str, int]:
         """How many intents there are of each state, and refusals by guard."""
