@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SCHEMA_VERSION = 1
+_FOR_EVER = 2**62
+"""An hour after every hour."""
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE campaigns (row INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, digest TEXT NOT NULL, spec TEXT NOT NULL,
@@ -230,19 +232,12 @@ class Journal:
         with self._writing() as db:
             db.executemany("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def hourly(self, end: int) -> NDArray[np.void]:
-        """Reported hours before ``end``: fields tick, campaign, channel, reported [3]: spend, clicks, conversions."""
-        rows = self._db.execute(
-            "SELECT tick, campaign, channel, spend, clicks, conversions FROM outcomes WHERE tick < ?", (end,)
-        )
-        kind = [("tick", "i4"), ("campaign", "i4"), ("channel", "i4"), ("reported", "f8", (3,))]
-        return np.fromiter(((*row[:3], row[3:]) for row in rows), dtype=kind)
-
-    def totals(self) -> list[tuple[int, int, float, float, float]]:
-        """Sums over all reported hours: campaign, channel, spend, clicks, conversions."""
+    def totals(self, first: int = 0, end: int = _FOR_EVER) -> list[tuple[int, int, float, float, float]]:
+        """Sums over reported hours from ``first`` to before ``end``: campaign, channel, spend, clicks, conversions."""
         return self._db.execute(
             "SELECT campaign, channel, SUM(spend), SUM(clicks), SUM(conversions) FROM outcomes"
-            " GROUP BY campaign, channel"
+            " WHERE tick >= ? AND tick < ? GROUP BY campaign, channel",
+            (first, end),
         ).fetchall()
 
     def reported(self, campaign: int, first: int, end: int) -> list[tuple[int, int, float, float, float]]:

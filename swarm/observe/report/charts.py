@@ -6,7 +6,7 @@ Letters: C layers, D days.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import exp, log
 
@@ -63,43 +63,38 @@ def picture(width: float, height: float, title: str, *parts: object) -> Html:
     return el("svg", el("title", title), *parts, viewBox=f"0 0 {width:g} {height:g}", role="img", class_="chart")
 
 
-def bars(
-    values: Sequence[float], plan: Sequence[float], cap: float, *, labels: Sequence[str], tips: Sequence[str],
-    title: str, width: float = 352.0, height: float = 168.0,
+def columns(
+    layers: Sequence[Sequence[float]], plan: Sequence[float], *, looks: Sequence[str], labels: Sequence[str],
+    tips: Sequence[str], title: str, width: float, height: float, cap: float | None = None,
 ) -> Html:  # fmt: skip
-    """A bar a day, a mark where its plan is, and the cap as a line over all of them."""
-    frame = Frame(width, height, _AIR * max([cap, *values, *plan]))
-    step = 1 / max(len(values), 1)
-    thick = min(0.66 * step * frame.inner, 34.0)
-    drawn = []
-    for day, (value, aim, tip) in enumerate(zip(values, plan, tips, strict=True)):
-        middle = frame.x((day + 0.5) * step)
-        drawn.append(_bar(frame, middle, thick, 0.0, value, "bar", tip))
-        if aim > 0:
-            drawn.append(_level(frame, aim, "plan", middle - 0.72 * thick, middle + 0.72 * thick))
-    line = _level(frame, cap, "cap", frame.left, width - frame.right)
-    return picture(width, height, title, _grid(frame), *drawn, line, _days(frame, labels))
-
-
-def stacked(
-    layers: Sequence[Sequence[float]], plan: Sequence[float], *, labels: Sequence[str], tips: Sequence[str],
-    title: str, width: float, height: float,
-) -> Html:  # fmt: skip
-    """A column a day, ``layers`` [C][D] on top of one another, and a mark where the day's plan is."""
+    """A column a day, ``layers`` [C][D] on top of one another, a mark where the day's plan is, a line at the cap."""
     totals = [sum(column) for column in zip(*layers, strict=True)]
-    frame = Frame(width, height, _AIR * max([*totals, *plan, 0.0]))
+    frame = Frame(width, height, _AIR * max([cap or 0.0, *totals, *plan]))
     step = 1 / max(len(totals), 1)
-    thick = min(0.72 * step * frame.inner, 40.0)
+    thick = min(0.7 * step * frame.inner, 40.0)
     drawn: list[Html] = []
     for day, aim in enumerate(plan):
-        middle, below = frame.x((day + 0.5) * step), 0.0
-        for place, layer in enumerate(layers):
-            if layer[day] > 0:
-                drawn.append(_bar(frame, middle, thick, below, layer[day], f"k{place % 8}", tips[day]))
-            below += layer[day]
+        middle = frame.x((day + 0.5) * step)
+        parts = _column(frame, middle, thick, [layer[day] for layer in layers], looks)
+        drawn.append(el("g", el("title", tips[day]), *parts))
         if aim > 0:
-            drawn.append(_level(frame, aim, "plan", middle - 0.62 * thick, middle + 0.62 * thick))
+            drawn.append(_level(frame, aim, "plan", middle - 0.66 * thick, middle + 0.66 * thick))
+    if cap is not None:
+        drawn.append(_level(frame, cap, "cap", frame.left, width - frame.right))
     return picture(width, height, title, _grid(frame), *drawn, _days(frame, labels))
+
+
+def _column(frame: Frame, middle: float, thick: float, values: Sequence[float], looks: Sequence[str]) -> Iterator[Html]:
+    """A bar for each value, from the lowest up."""
+    below = 0.0
+    for value, look in zip(values, looks, strict=True):
+        if value > 0:
+            low, high = frame.y(below), frame.y(below + value)
+            yield el(
+                "rect", x=round(middle - thick / 2, 2), y=high, width=round(thick, 2), height=round(low - high, 2),
+                class_=look,
+            )  # fmt: skip
+        below += value
 
 
 def lines(
@@ -109,7 +104,7 @@ def lines(
     top = _AIR * max((max(line.values, default=0.0) for line in given), default=0.0)
     frame = Frame(width, height, top, right=112.0 if named else 8.0)
     drawn = [_line(frame, line) for line in given]
-    ends = _apart([frame.y(line.values[-1]) for line in given], 15.0, frame.y(0.0)) if named else []
+    ends = _apart([frame.y(line.values[-1]) for line in given], 15.0, frame.top, frame.y(0.0)) if named else []
     names = [
         el("text", line.name, x=frame.x(1) + 8, y=round(y + 4, 2), class_=f"name {line.look}")
         for line, y in zip(given, ends, strict=False)
@@ -123,8 +118,8 @@ def coherence(
 ) -> Html:  # fmt: skip
     """Coherence from 0 to 1 by hour over bands of the mode; ``levels`` are drawn across, with their names.
 
-    ``marks``: where, from 0 to 1, a label stands below.
-    Of many hours that share a pixel the lowest is drawn: dips are what is looked for.
+    ``marks``: where, from 0 to 1, a label stands below. Of hours that share a pixel the lowest is drawn: dips are what
+    is looked for.
     """
     frame = Frame(width, height, 1.0, left=34.0, right=86.0)
     count = max(len(hours), 1)
@@ -175,7 +170,7 @@ def split(parts: Sequence[float], *, title: str, width: float = 220.0, height: f
     for place, part in enumerate(parts):
         size = width * part / total
         if size > 0:
-            drawn.append(el("rect", x=round(at, 2), y=0, width=round(size, 2), height=height, class_=f"k{place % 8}"))
+            drawn.append(el("rect", x=round(at, 2), y=0, width=round(size, 2), height=height, class_=layer(place)))
         at += size
     return picture(width, height, title, *drawn)
 
@@ -197,6 +192,11 @@ def steps(
         for part in (first, end)
     ]
     return picture(width, height, title, el("polyline", points=" ".join(points), class_="line swarm"))
+
+
+def layer(place: int) -> str:
+    """The look of a platform by its place; there are eight."""
+    return f"k{place % 8}"
 
 
 def runs(names: Sequence[str]) -> list[tuple[str, int, int]]:
@@ -221,12 +221,6 @@ def _second(pair: tuple[float, float]) -> float:
     return pair[1]
 
 
-def _bar(frame: Frame, middle: float, thick: float, below: float, value: float, look: str, tip: str) -> Html:
-    low, high = frame.y(below), frame.y(below + max(value, 0.0))
-    place = {"x": round(middle - thick / 2, 2), "y": high, "width": round(thick, 2), "height": round(low - high, 2)}
-    return el("rect", el("title", tip), **place, class_=look)
-
-
 def _level(frame: Frame, value: float, look: str, x1: float, x2: float) -> Html:
     return el("line", x1=round(x1, 2), x2=round(x2, 2), y1=frame.y(value), y2=frame.y(value), class_=look)
 
@@ -244,12 +238,16 @@ def _line(frame: Frame, line: Line) -> Html:
     return el("polyline", points=drawn, class_=f"line {line.look}")
 
 
-def _apart(places: Sequence[float], least: float, lowest: float) -> list[float]:
-    """``places`` moved up where they are closer than ``least``, so that names do not lie on one another."""
-    moved, floor = [0.0] * len(places), lowest
-    for i in sorted(range(len(places)), key=lambda i: -places[i]):
-        moved[i] = min(places[i], floor)
-        floor = moved[i] - least
+def _apart(places: Sequence[float], least: float, top: float, bottom: float) -> list[float]:
+    """``places`` at least ``least`` apart, so that names do not lie on one another: moved up, at the top edge down."""
+    order = sorted(range(len(places)), key=lambda i: places[i])
+    moved = list(places)
+    for i in reversed(order):
+        moved[i] = min(moved[i], bottom)
+        bottom = moved[i] - least
+    for i in order:
+        moved[i] = max(moved[i], top)
+        top = moved[i] + least
     return moved
 
 

@@ -5,7 +5,7 @@ Letters: R campaigns, C channels, K creatives.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -50,15 +50,14 @@ class Learnt:
     """[4, R, C, K] conversions, matured clicks, clicks, impressions; older ones discounted."""
 
     @classmethod
-    def of(cls, journal: Journal, platforms: Sequence[str]) -> Self:
-        """From the journal; ``platforms`` [C] of the channels."""
-        kept = journal.models()
-        brain = kept["state/brain"][1] if "state/brain" in kept else {}
-        states = [kept.get(f"state/{platform}") for platform in dict.fromkeys(platforms)]
-        parts = [state[1]["sums"] for state in states if state is not None]
-        whole = len(parts) == len(states) and len({part.shape[1:2] + part.shape[3:] for part in parts}) == 1
-        sums = np.concatenate(parts, axis=2) if whole else np.zeros((4, 0, len(platforms), 0))
-        return cls(bool(brain.get("held", False)), brain, sums)
+    def of(cls, journal: Journal) -> Self:
+        """From the journal; nothing of creatives before the first hour is over."""
+        kept = {name: arrays for name, (_, arrays) in journal.models().items()}
+        brain = kept.pop("state/brain", {})
+        parts = [arrays["sums"] for name, arrays in kept.items() if name.startswith("state/")]
+        rows, creatives = (min((part.shape[axis] for part in parts), default=0) for axis in (1, 3))
+        sums = [part[:, :rows, :, :creatives] for part in parts] or [np.zeros((4, 0, 0, 0))]
+        return cls(bool(brain.get("held", False)), brain, np.concatenate(sums, axis=2))
 
 
 def creatives_of(spec: Campaign, row: int, learnt: Learnt) -> tuple[CreativeReport, ...]:

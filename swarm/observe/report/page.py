@@ -6,8 +6,8 @@ from importlib.metadata import version
 
 from swarm.observe.report import reasons, results
 from swarm.observe.report.blocks import cell, number, says, table
-from swarm.observe.report.gather import CurrencyReport, RunReport
 from swarm.observe.report.markup import Html, el, join
+from swarm.observe.report.shown import CurrencyReport, RunReport
 from swarm.observe.report.style import STYLE
 from swarm.observe.report.words import called, count, days, money, plural, share
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from textwrap import shorten
 from typing import Any
 
 from swarm.observe.explain import BESIDE_H, REASONS, Event, ModeChange, Move, Split, promise
 from swarm.observe.report import charts
 from swarm.observe.report.blocks import cell, figure, group, legend, note, number, section, table
 from swarm.observe.report.creatives import CreativeReport
-from swarm.observe.report.gather import CampaignReport, RunReport, Transition, Version
 from swarm.observe.report.markup import Html, el, join
+from swarm.observe.report.shown import CampaignReport, RunReport, Transition, Version
 from swarm.observe.report.words import NBSP, called, count, day, moment, money, plural, share, times
 from swarm.observe.span import HOUR
 from swarm.spec.money import MICROS
 
-_MOST_EVIDENCE, _MOST_VERSIONS = 24, 60
+_MOST_EVIDENCE, _LONGEST_EVIDENCE, _MOST_VERSIONS = 24, 200, 60
 _STATUS = {0: "paused", 1: "delivering"}
 
 
@@ -187,11 +188,11 @@ def flat(evidence: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, s
         elif isinstance(value, list) and any(isinstance(each, Mapping | list) for each in value):
             yield from flat({str(i): each for i, each in enumerate(value)}, f"{before}{name}.")
         else:
-            yield f"{before}{name}", ", ".join(map(_plain, value)) if isinstance(value, list) else _plain(value)
+            yield f"{before}{name}", _plain(", ".join(map(_plain, value)) if isinstance(value, list) else value)
 
 
 def _plain(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else shorten(str(value), _LONGEST_EVIDENCE, placeholder=" …")
 
 
 # ---- decisions

@@ -11,8 +11,8 @@ from swarm import portfolio
 from swarm.observe.report import charts
 from swarm.observe.report.blocks import cell, figure, legend, note, number, says, section, stroke, swatch, table
 from swarm.observe.report.charts import Line
-from swarm.observe.report.gather import CampaignReport, CurrencyReport, RunReport, Truth
 from swarm.observe.report.markup import Html, el, join
+from swarm.observe.report.shown import CampaignReport, CurrencyReport, RunReport, Truth
 from swarm.observe.report.words import called, count, day, money, plural, share
 
 _WIDE, _NARROW = (1080.0, 380.0), (352.0, 270.0)
@@ -154,9 +154,10 @@ def _pacing_of(campaign: CampaignReport, report: RunReport) -> Html:
         f"{label}: {money(s, currency)} of {money(p, currency)}"
         for label, s, p in zip(_labels(report), spend.tolist(), plan.tolist(), strict=True)
     ]
-    chart = charts.bars(
-        spend.tolist(), plan.tolist(), campaign.cap, labels=_labels(report), tips=tips,
+    chart = charts.columns(
+        [spend.tolist()], plan.tolist(), looks=["bar"], labels=_labels(report), tips=tips, width=352, height=168,
         title=f"{campaign.spec.name}, spend by day: {words}; the highest day {money(spend.max(), currency)}",
+        cap=campaign.cap,
     )  # fmt: skip
     return figure(campaign.spec.name, words, chart)
 
@@ -171,7 +172,7 @@ def platforms(report: RunReport) -> Html:
         if each.spend.sum() > 0
     ]
     heading = f"Most money went where it bought most next: {_and(most)}" if most else "No money was spent yet"
-    key = legend([*((swatch(f"k{i % 8}"), name) for i, name in enumerate(names)), (stroke("plan"), "plan")])
+    key = legend([*((swatch(charts.layer(i)), name) for i, name in enumerate(names)), (stroke("plan"), "plan")])
     one = len(report.currencies) == 1
     drawn = el(
         "div", *(_stacked(each, report, one=one) for each in report.currencies), class_="hero" if one else "grid"
@@ -189,8 +190,9 @@ def _stacked(item: CurrencyReport, report: RunReport, *, one: bool) -> Html:
     ]
 
     def drawn(width: float, height: float) -> Html:
-        return charts.stacked(
-            item.spend.T.tolist(), item.plan.tolist(), labels=_labels(report), tips=tips, width=width, height=height,
+        return charts.columns(
+            item.spend.T.tolist(), item.plan.tolist(), looks=[charts.layer(i) for i in range(len(names))],
+            labels=_labels(report), tips=tips, width=width, height=height,
             title=f"Spend by day and platform in {item.currency}: {_listed(parts)}",
         )  # fmt: skip
 

@@ -9,6 +9,7 @@ from swarm.spec.money import minor_digits
 
 NBSP = "\N{NO-BREAK SPACE}"
 """Between a number and its unit, which stay on one line."""
+_NOTHING = 1e-9
 _SHORT = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 NAMES = {
     "google_ads": "Google Ads",
@@ -50,7 +51,7 @@ def count(number: float) -> str:
 def share(part: float, digits: int = 0) -> str:
     """A fraction in per cent.
 
-    >>> share(0.9115, 1).replace(NBSP, " ")
+    >>> share(0.912, 1).replace(NBSP, " ")
     '91.2 %'
     """
     return f"{100 * part:.{digits}f}{NBSP}%" if isfinite(part) else "–"
@@ -119,7 +120,7 @@ def ticks(top: float, about: int = 4) -> list[float]:
     >>> ticks(1300)
     [0.0, 500.0, 1000.0]
     """
-    if top <= 0:
+    if top < _NOTHING:
         return [0.0]
     rough = top / about
     power = 10.0 ** floor(log10(rough))
