@@ -213,6 +213,18 @@ def test_value_against_the_baselines(journal: Journal) -> None:
     assert NO_TRUTH not in text
 
 
+def test_where_all_are_after_clicks_clicks_are_counted(tmp_path: Path) -> None:
+    """Nobody has to think in conversions who did not ask for any."""
+    journal = Journal(tmp_path / "journal.sqlite")
+    submit(journal, load_campaigns([EXAMPLES / "fernway-guide-traffic.yaml"]))
+    hours(journal, 24)
+    by_day = {"value": [80.0], "hindsight_value": [100.0], "baselines": {"equal_split": [40.0]}}
+    journal.remember("result", json.dumps({"by_campaign": [{"name": "fernway-guide-traffic", "by_day": by_day}]}))
+    text = words(page(gather(journal)))
+    assert "Of the hindsight optimum80.0 %80 of 100 clicks" in text
+    assert "counted in conversions" not in text
+
+
 def test_a_run_without_truth_says_so(journal: Journal) -> None:
     """Then there is nothing about hindsight but that, and results are what was reported."""
     found = gather(journal)
@@ -221,7 +233,7 @@ def test_a_run_without_truth_says_so(journal: Journal) -> None:
     assert NO_TRUTH in text
     assert "Of the hindsight optimum" not in text
     value = float(found.campaigns[0].reported[:, :, 2].sum()) * BERLIN.value_per_conversion_micros / 1e6
-    assert f"{money(value, 'EUR')} of value reported".replace("\xa0", " ") in text
+    assert f"{money(value, 'EUR')} of value, ROAS".replace("\xa0", " ") in text
 
 
 # ---- runs that are not over, and runs of another size

@@ -16,7 +16,7 @@ from swarm.observe.report.words import short, ticks
 _AIR = 1.08
 """Height of a chart over its highest value."""
 _DOTS_PX = 240.0
-_LABEL_PX = 46.0
+_LABEL_PX = 54.0
 """Least distance between two labels below a chart."""
 
 
@@ -102,7 +102,7 @@ def lines(
 ) -> Html:
     """Lines from 0 at the left edge, one point at the end of each day; ``named`` at their right ends."""
     top = _AIR * max((max(line.values, default=0.0) for line in given), default=0.0)
-    frame = Frame(width, height, top, right=112.0 if named else 8.0)
+    frame = Frame(width, height, top, right=126.0 if named else 8.0)
     drawn = [_line(frame, line) for line in given]
     ends = _apart([frame.y(line.values[-1]) for line in given], 15.0, frame.top, frame.y(0.0)) if named else []
     names = [
@@ -176,7 +176,7 @@ def split(parts: Sequence[float], *, title: str, width: float = 220.0, height: f
 
 
 def steps(
-    values: Sequence[float], at: Sequence[float], *, title: str, width: float = 240.0, height: float = 64.0
+    values: Sequence[float], at: Sequence[float], *, title: str, width: float = 352.0, height: float = 84.0
 ) -> Html:
     """A value that holds until the next; ``at`` from 0 to 1 is when each began."""
     low, high = min(values), max(values)

@@ -99,7 +99,8 @@ def gather(journal: Journal, *, shown: int = SHOWN) -> RunReport:
         currencies=tuple(_currencies(specs, reported, plan, truths, dates)),
         campaigns=campaigns,
         others=len(specs) - len(top),
-        truth=None if truths is None else _total(specs, truths),
+        truth=None if truths is None else _total(truths, _worth(specs)),
+        unit="clicks" if _all_clicks(specs) else "conversions",
         versions=tuple(Version(*version) for version in journal.hypers()),
         writes=journal.counts(),
     )
@@ -162,9 +163,17 @@ def _truth(by_day: Mapping[str, Any]) -> Truth:
     return Truth(np.array(by_day["value"]), np.array(by_day["hindsight_value"]), rivals)
 
 
-def _total(specs: Sequence[Campaign], truths: Sequence[Truth]) -> Truth:
-    """All campaigns together, in conversions."""
-    worth = portfolio.worth(specs)[:, None]
+def _all_clicks(specs: Sequence[Campaign]) -> bool:
+    return all(spec.goal == "clicks" for spec in specs)
+
+
+def _worth(specs: Sequence[Campaign]) -> Floats:
+    """[R, 1] what a goal unit counts in sums over campaigns."""
+    return np.ones((len(specs), 1)) if _all_clicks(specs) else portfolio.worth(specs)[:, None]
+
+
+def _total(truths: Sequence[Truth], worth: Floats) -> Truth:
+    """All campaigns together; ``worth`` [R, 1]."""
     rivals = {name: (np.stack([t.rivals[name] for t in truths]) * worth).sum(axis=0) for name in truths[0].rivals}
     value = (np.stack([t.value for t in truths]) * worth).sum(axis=0)
     best = (np.stack([t.best for t in truths]) * worth).sum(axis=0)

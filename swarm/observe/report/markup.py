@@ -40,7 +40,7 @@ def el(name: str, /, *children: object, **attributes: object) -> Html:
     return Html(f"<{name}{given}>{inner}</{name}>" if inner or name not in _VOID else f"<{name}{given} />")
 
 
-_VOID = {"meta", "br", "path", "rect", "line", "circle", "polyline", "stop", "use"}
+_VOID = {"meta", "br", "rect", "line", "circle", "polyline"}
 
 
 def join(parts: Iterable[object], by: str = "") -> Html:

@@ -76,12 +76,11 @@ def _progress(report: RunReport) -> str:
 
 def _figures(report: RunReport) -> Html:
     """The few numbers that matter most."""
-    return el("dl", *(_worth(report) if report.truth else []), *_money(report), _overspend(report), class_="figures")
+    return el("dl", *(_worth(report) if report.truth else _money(report)), _overspend(report), class_="figures")
 
 
-def _figure(name: str, big: str, *small: str, broad: bool = False) -> Html:
-    words = [el("dd", line, class_="small") for line in small if line]
-    return el("div", el("dt", name), el("dd", big, class_="big"), *words, class_="broad" if broad else None)
+def _figure(name: str, big: str, small: str) -> Html:
+    return el("div", el("dt", name), el("dd", big, class_="big"), el("dd", small, class_="small"))
 
 
 def _worth(report: RunReport) -> list[Html]:
@@ -92,27 +91,29 @@ def _worth(report: RunReport) -> list[Html]:
         _figure(
             f"Over {called(name).lower()}",
             f"{100 * (got / float(rival.sum()) - 1):+,.0f} %",
-            f"{count(float(rival.sum()))} conversions",
+            f"{count(float(rival.sum()))} {report.unit}",
         )
         for name, rival in truth.rivals.items()
         if rival.sum() > 0
     ]
-    of = f"{count(got)} of {count(float(truth.best.sum()))} conversions"
+    of = f"{count(got)} of {count(float(truth.best.sum()))} {report.unit}"
     return [_figure("Of the hindsight optimum", share(truth.ratio, 1), of), *ahead[:2]]
 
 
 def _money(report: RunReport) -> list[Html]:
-    if len(report.currencies) > 2:
-        return []
     return [
-        _figure(f"Spent, {each.currency}", money(float(each.spend.sum()), each.currency), _of_budget(each))
-        for each in report.currencies
+        _figure(
+            f"Of the {each.currency} budget so far",
+            _part(each),
+            f"{money(float(each.spend.sum()), each.currency)} of {money(float(each.plan.sum()), each.currency)}",
+        )
+        for each in report.currencies[:3]
     ]
 
 
-def _of_budget(item: CurrencyReport) -> str:
+def _part(item: CurrencyReport) -> str:
     plan = float(item.plan.sum())
-    return f"{share(float(item.spend.sum()) / plan, 1)} of {money(plan, item.currency)}" if plan else ""
+    return share(float(item.spend.sum()) / plan, 1) if plan else "–"
 
 
 def _overspend(report: RunReport) -> Html:
@@ -134,7 +135,7 @@ def _currencies(report: RunReport) -> Html:
         [
             cell(each.currency), number(f"{each.campaigns:,}"), number(money(float(each.spend.sum()), each.currency)),
             number(money(float(each.plan.sum()), each.currency)),
-            number(share(float(each.spend.sum() / each.plan.sum()), 1) if each.plan.sum() else "–"),
+            number(_part(each)),
             number(money(each.overspend_micros / 1e6, each.currency) if each.overspend_micros else "0"),
             cell(_bought(each), look="when"),
         ]

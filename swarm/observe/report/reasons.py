@@ -18,6 +18,7 @@ from swarm.observe.report.words import NBSP, called, count, day, moment, money, 
 from swarm.observe.span import HOUR
 from swarm.spec.money import MICROS
 
+_LONGEST_HEADLINE = 120
 _MOST_EVIDENCE, _LONGEST_EVIDENCE, _MOST_VERSIONS = 24, 200, 60
 _STATUS = {0: "paused", 1: "delivering"}
 
@@ -130,7 +131,7 @@ def _creative(item: CreativeReport) -> list[Html]:
     return [
         cell(item.id, look="name"), cell(chart, look="dots"), number(expected), number(got),
         number(share(item.rotation)), number(count(item.clicks)), number(count(item.conversions)),
-        cell(item.headline, look="soft headline"),
+        cell(shorten(item.headline, _LONGEST_HEADLINE, placeholder=" …"), look="soft headline"),
     ]  # fmt: skip
 
 
@@ -177,7 +178,12 @@ def _version(report: RunReport, old: Version | None, new: Version) -> list[Html]
     more = f"; and {len(why) - _MOST_EVIDENCE} more" if len(why) > _MOST_EVIDENCE else ""
     evidence = "; ".join(why[:_MOST_EVIDENCE]) + more or ("the configuration" if old is None else "none was kept")
     when = moment(report.start + timedelta(hours=new.tick))
-    return [cell(f"{new.number}"), cell(when, look="when"), cell(changed, look="why"), cell(evidence, look="why")]
+    return [
+        cell(f"{new.number}"),
+        cell(when, look="when"),
+        cell(changed or "nothing", look="why"),
+        cell(evidence, look="why"),
+    ]
 
 
 def flat(evidence: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:

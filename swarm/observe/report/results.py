@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -11,11 +11,11 @@ from swarm import portfolio
 from swarm.observe.report import charts
 from swarm.observe.report.blocks import cell, figure, legend, note, number, says, section, stroke, swatch, table
 from swarm.observe.report.charts import Line
-from swarm.observe.report.markup import Html, el, join
+from swarm.observe.report.markup import Html, el
 from swarm.observe.report.shown import CampaignReport, CurrencyReport, RunReport, Truth
-from swarm.observe.report.words import called, count, day, money, plural, share
+from swarm.observe.report.words import NBSP, called, count, day, money, plural, share
 
-_WIDE, _NARROW = (1080.0, 380.0), (352.0, 270.0)
+_WIDE_PX, _NARROW_PX = 1080.0, 352.0
 NO_TRUTH = (
     "What it was worth is not known here: only a simulated run that is over can be measured against hindsight and "
     "the baselines. Everything on this page is what the platforms have reported so far; reports come late, those of "
@@ -37,25 +37,39 @@ def value(report: RunReport) -> Html:
     truth = report.truth
     rivals = ", ".join(f"{called(name).lower()} {share(truth.over(each))}" for name, each in truth.rivals.items())
     heading = f"The swarm got {share(truth.ratio, 1)} of what hindsight could have got; {rivals}"
+    mixed = (
+        " All campaigns together are counted in conversions; a value goal by the worth of one, a click as "
+        f"{portfolio.CLICK_WORTH}."
+    )
     how = note(
         "Expected value, added up day by day. Hindsight knows every rate, price and visitor of the market beforehand: "
-        "no bidder can reach it. All campaigns together are counted in conversions; a value goal by the worth of one, "
-        f"a click as {portfolio.CLICK_WORTH}."
+        f"no bidder can reach it.{mixed if report.unit == 'conversions' else ''}"
     )
-    small = el("div", *(_value_of(each, report) for each in report.campaigns), class_="grid")
+    several = len(report.campaigns) > 1
+    small = el("div", *(_value_of(each, report) for each in report.campaigns), class_="grid") if several else ""
     return section("value", "Value", heading, how, _hero(truth, report), _key(truth), small, _value_table(report))
 
 
 def _hero(truth: Truth, report: RunReport) -> Html:
-    title = "Value of all campaigns, cumulative, in conversions: " + ", ".join(
+    title = f"Value of all campaigns, cumulative, in {report.unit}: " + ", ".join(
         f"{line.name} {count(line.values[-1])}" for line in _lines(truth)
     )
 
-    def drawn(size: tuple[float, float], look: str) -> Html:
-        chart = charts.lines(_lines(truth), labels=_labels(report), title=title, width=size[0], height=size[1])
-        return el("div", chart, class_=look)
+    def draw(width: float, height: float) -> Html:
+        return charts.lines(_lines(truth), labels=_labels(report), title=title, width=width, height=height)
 
-    return el("div", drawn(_WIDE, "wide"), drawn(_NARROW, "narrow"), class_="hero")
+    return _broad(draw, tall=380.0)
+
+
+def _broad(draw: Callable[[float, float], Html], *, tall: float) -> Html:
+    """A chart over the whole width, drawn once for a desk and once for a phone, so that its words stay readable."""
+    wide, narrow = draw(_WIDE_PX, tall), draw(_NARROW_PX, 0.7 * tall)
+    return el("div", el("div", wide, class_="wide"), el("div", narrow, class_="narrow"), class_="hero")
+
+
+def _small(draw: Callable[[float, float], Html]) -> Html:
+    """One of several charts beside one another."""
+    return draw(_NARROW_PX, 168.0)
 
 
 def _lines(truth: Truth) -> list[Line]:
@@ -85,11 +99,11 @@ def _value_of(campaign: CampaignReport, report: RunReport) -> Html:
 def _value_table(report: RunReport) -> Html:
     """The same in numbers, for those who compare."""
     names = list(report.campaigns[0].truth.rivals) if report.campaigns[0].truth else []
-    head = ["Campaign", "Bought", "Spent", "A unit cost", "Of hindsight", *map(called, names)]
+    head = ["Campaign", "Bought", "Spent", "Efficiency", "Of hindsight", *map(called, names)]
     rows = [
         [
             cell(each.spec.name, look="name"), number(units(float(each.bought.sum()), each)),
-            number(money(float(each.spend.sum()), each.spec.currency)), number(_unit_cost(each)),
+            number(money(float(each.spend.sum()), each.spec.currency)), number(_efficiency(each)),
             number(share(each.truth.ratio, 1)),
             *(number(share(each.truth.over(rival), 1)) for rival in each.truth.rivals.values()),
         ]
@@ -99,12 +113,12 @@ def _value_table(report: RunReport) -> Html:
     return table(head, rows, label="Value by campaign", right=range(1, len(head)))
 
 
-def _unit_cost(campaign: CampaignReport) -> str:
-    """Currency units for a conversion or a click; what a unit of spend returned where value is the goal."""
-    spent, got = float(campaign.spend.sum()), float(campaign.bought.sum())
-    if campaign.spec.goal == "value":
-        return f"returned {got / spent:.1f} times" if spent else "–"
-    return money(spent / got, campaign.spec.currency) if got else "–"
+def _efficiency(campaign: CampaignReport) -> str:
+    """What a conversion or a click cost, or the return on ad spend."""
+    spent, got, goal = float(campaign.spend.sum()), float(campaign.bought.sum()), campaign.spec.goal
+    if goal == "value":
+        return f"ROAS{NBSP}{got / spent:.1f}" if spent else "–"
+    return f"{money(spent / got, campaign.spec.currency)} a{NBSP}{goal.removesuffix('s')}" if got else "–"
 
 
 def _value_reported(report: RunReport) -> Html:
@@ -113,7 +127,7 @@ def _value_reported(report: RunReport) -> Html:
         line = Line("reported", _sums(campaign.bought), "swarm")
         title = f"{campaign.spec.name}, reported by day, cumulative: {got}"
         chart = charts.lines([line], labels=_labels(report), width=352, height=168, named=False, title=title)
-        return figure(campaign.spec.name, f"{got} reported, {_unit_cost(campaign)}", chart)
+        return figure(campaign.spec.name, f"{got}, {_efficiency(campaign)}", chart)
 
     small = el("div", *map(drawn, report.campaigns), class_="grid")
     return section("value", "Value", "What the platforms have reported so far", says(NO_TRUTH), small)
@@ -121,7 +135,8 @@ def _value_reported(report: RunReport) -> Html:
 
 def pacing(report: RunReport) -> Html:
     """Picture 2: each campaign's days against plan and cap."""
-    small = el("div", *(_pacing_of(each, report) for each in report.campaigns), class_="grid")
+    drawn = [_pacing_of(each, report) for each in report.campaigns]
+    small = el("div", *drawn, class_="grid" if len(drawn) > 1 else None)
     key = [(swatch("bar"), "reported spend of a day"), (stroke("plan"), "the day's money (plan)"),
            (stroke("cap"), "daily exposure cap")]  # fmt: skip
     how = note(
@@ -154,11 +169,15 @@ def _pacing_of(campaign: CampaignReport, report: RunReport) -> Html:
         f"{label}: {money(s, currency)} of {money(p, currency)}"
         for label, s, p in zip(_labels(report), spend.tolist(), plan.tolist(), strict=True)
     ]
-    chart = charts.columns(
-        [spend.tolist()], plan.tolist(), looks=["bar"], labels=_labels(report), tips=tips, width=352, height=168,
-        title=f"{campaign.spec.name}, spend by day: {words}; the highest day {money(spend.max(), currency)}",
-        cap=campaign.cap,
-    )  # fmt: skip
+
+    def draw(width: float, height: float) -> Html:
+        return charts.columns(
+            [spend.tolist()], plan.tolist(), looks=["bar"], labels=_labels(report), tips=tips, width=width,
+            height=height, cap=campaign.cap,
+            title=f"{campaign.spec.name}, spend by day: {words}; the highest day {money(spend.max(), currency)}",
+        )  # fmt: skip
+
+    chart = _small(draw) if len(report.campaigns) > 1 else _broad(draw, tall=300.0)
     return figure(campaign.spec.name, words, chart)
 
 
@@ -173,15 +192,12 @@ def platforms(report: RunReport) -> Html:
     ]
     heading = f"Most money went where it bought most next: {_and(most)}" if most else "No money was spent yet"
     key = legend([*((swatch(charts.layer(i)), name) for i, name in enumerate(names)), (stroke("plan"), "plan")])
-    one = len(report.currencies) == 1
-    drawn = el(
-        "div", *(_stacked(each, report, one=one) for each in report.currencies), class_="hero" if one else "grid"
-    )
+    stacks = [_stacked(each, report) for each in report.currencies]
+    drawn = el("div", *stacks, class_="grid" if len(stacks) > 1 else None)
     return section("platforms", "Platforms", heading, key, drawn, _split_table(report, names))
 
 
-def _stacked(item: CurrencyReport, report: RunReport, *, one: bool) -> Html:
-    """A currency's chart; the only one of a page has its whole width."""
+def _stacked(item: CurrencyReport, report: RunReport) -> Html:
     names, totals = [called(name) for name in report.channels], item.spend.sum(axis=0)
     parts = {name: money(float(total), item.currency) for name, total in zip(names, totals, strict=True)}
     tips = [
@@ -189,15 +205,14 @@ def _stacked(item: CurrencyReport, report: RunReport, *, one: bool) -> Html:
         for label, row in zip(_labels(report), item.spend, strict=True)
     ]
 
-    def drawn(width: float, height: float) -> Html:
+    def draw(width: float, height: float) -> Html:
         return charts.columns(
             item.spend.T.tolist(), item.plan.tolist(), looks=[charts.layer(i) for i in range(len(names))],
             labels=_labels(report), tips=tips, width=width, height=height,
             title=f"Spend by day and platform in {item.currency}: {_listed(parts)}",
         )  # fmt: skip
 
-    small = drawn(352.0, 210.0)
-    chart = join((el("div", drawn(1080.0, 300.0), class_="wide"), el("div", small, class_="narrow"))) if one else small
+    chart = _small(draw) if len(report.currencies) > 1 else _broad(draw, tall=300.0)
     words = f"{plural(item.campaigns, 'campaign')}, {money(float(item.spend.sum()), item.currency)}: {_listed(parts)}"
     return figure(f"Reported spend, {item.currency} a day", words, chart)
 

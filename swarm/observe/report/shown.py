@@ -140,7 +140,9 @@ class RunReport:
     others: int
     """Campaigns that are part of the sums alone."""
     truth: Truth | None
-    """Of all campaigns, in conversions: see ``portfolio.worth``."""
+    """Of all campaigns, in ``unit``."""
+    unit: str
+    """conversions, as ``portfolio.worth`` has them, or clicks where all campaigns are after those."""
     versions: tuple[Version, ...]
     writes: Mapping[str, int]
     """By what came of them."""

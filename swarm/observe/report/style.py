@@ -48,17 +48,16 @@ nav { margin-top: 22px; font-size: 0.9rem; display: flex; flex-wrap: wrap; gap: 
 a { color: var(--accent); text-underline-offset: 3px; text-decoration-thickness: 1px; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(310px, 100%), 1fr)); gap: 30px 26px;
   margin-top: 24px; }
-.wide-grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(430px, 100%), 1fr)); gap: 30px 34px;
-  margin-top: 24px; }
 figure { margin: 0; min-width: 0; } figcaption { margin-bottom: 8px; line-height: 1.4; }
 .hero { margin-top: 22px; } .hero .narrow { display: none; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 0.875rem; color: var(--soft); margin: 12px 0 0;
   padding: 0; list-style: none; }
+.legend + div:not(.grid) { margin-top: 26px; }
 .legend svg { width: 22px; height: 12px; display: inline-block; vertical-align: -1px; margin-right: 7px; }
 svg.chart { display: block; width: 100%; height: auto; overflow: visible; }
 svg text { font-size: 11.5px; fill: var(--soft); } svg .end { text-anchor: end; }
 svg .middle-at { text-anchor: middle; }
-svg .name { font-size: 12.5px; font-weight: 600; stroke: none; }
+svg .name { font-size: 12px; font-weight: 600; stroke: none; }
 svg .grid { stroke: var(--grid); stroke-width: 1; } svg .bar { fill: var(--k0); }
 svg .plan { stroke: var(--ink); stroke-width: 2; } svg .cap { stroke: var(--bad); stroke-width: 1.5;
   stroke-dasharray: 5 4; }
@@ -70,7 +69,8 @@ svg .line.best { stroke: var(--best); stroke-dasharray: 1.5 5; stroke-width: 2.4
 svg .name.best { fill: var(--best); }
 svg .line.rival0 { stroke: var(--rival); stroke-dasharray: 9 5; } svg .name.rival0 { fill: var(--rival); }
 svg .line.rival1 { stroke: var(--rival2); stroke-dasharray: 9 4 2 4; } svg .name.rival1 { fill: var(--rival2); }
-svg .line.rival2, svg .line.rival3 { stroke: var(--soft); stroke-dasharray: 3 4; }
+svg .line.rival2 { stroke: var(--soft); stroke-dasharray: 4 4; }
+svg .line.rival3 { stroke: var(--soft); stroke-dasharray: 1 3; }
 svg .line.coherence { stroke: var(--accent); stroke-width: 1.6; }
 svg .band { stroke: none; } svg .band.stable { fill: none; } svg .band.cautious { fill: var(--band-warn); }
 svg .band.freeze { fill: var(--band-bad); }
@@ -83,10 +83,9 @@ th, td { text-align: left; padding: 8px 18px 8px 0; border-bottom: 1px solid var
 th { font-weight: 600; color: var(--soft); font-size: 0.8rem; vertical-align: bottom; }
 td.n, th.n { text-align: right; white-space: nowrap; } td:last-child, th:last-child { padding-right: 0; }
 td.dots { width: 250px; min-width: 176px; padding-top: 6px; padding-bottom: 0; } th svg { margin-bottom: -6px; }
-td.headline { min-width: 200px; padding-left: 14px; }
+td.headline { min-width: 260px; }
 th.group { color: var(--ink); font-size: 0.95rem; padding-top: 22px; } td.split { min-width: 150px; padding-top: 12px; }
 td.name { min-width: 130px; } td.when { white-space: nowrap; } td.why { min-width: 240px; }
-.blocks > * { margin-top: 30px; }
 details { border-bottom: 1px solid var(--rule); } summary { cursor: pointer; padding: 12px 0; }
 summary b { font-weight: 620; } summary span { color: var(--soft); font-size: 0.875rem; margin-left: 8px; }
 summary:focus-visible, a:focus-visible, .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; }
@@ -94,8 +93,7 @@ details .scroll { margin: 0 0 18px; }
 .says { background: var(--card); border-radius: 12px; padding: 14px 18px; margin-top: 18px; max-width: none; }
 footer { margin-top: 72px; padding-bottom: 56px; color: var(--soft); font-size: 0.875rem; }
 @media (max-width: 640px) { .hero .wide { display: none; } .hero .narrow { display: block; }
-  .figures { grid-template-columns: 1fr 1fr; gap: 10px; } .figures > div { padding: 14px 14px 12px; }
-  .figures > .broad { grid-column: 1 / -1; } }
+  .figures { grid-template-columns: 1fr 1fr; gap: 10px; } .figures > div { padding: 14px 14px 12px; } }
 @media print { body { font-size: 10.5pt; } nav { display: none; } section { break-inside: auto; }
   figure, tr, .figures > div { break-inside: avoid; } .scroll { overflow: visible; } main, header, footer {
   max-width: none; padding: 0; } }

@@ -19,7 +19,7 @@ NAMES = {
     "equal_split": "Equal split",
     "auction_pacer": "Auction pacer",
     "logged_budgets": "Logged budgets",
-    "logged_budgets_same_bidder": "Logged budgets, same bidder",
+    "logged_budgets_same_bidder": "Logged, own bids",
 }
 """Platforms and baselines; other names stand as they are."""
 
