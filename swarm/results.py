@@ -149,7 +149,6 @@ def _row(scenario: Scenario, campaign: Campaign, row: int, found: Truth) -> dict
         },
         "by_day": {
             "value": found.value[row].tolist(),
-            "spend": (found.spend[row] / MICROS).tolist(),
             "hindsight_value": found.best.value[row].tolist(),
             "baselines": {name: rival[row].tolist() for name, rival in found.rivals.items()},
         },

@@ -28,7 +28,8 @@ def command(folder: Path | None, out: Path | None, file: Path | None, as_json: b
 
     journal = open_journal(folder, Path(read_config(file).store.folder))
     try:
-        found = gather(journal)
+        with journal.snapshot():
+            found = gather(journal)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     out = out or journal.path.parent / _PAGE

@@ -1,7 +1,7 @@
 """The journal: one SQLite file that remembers what was asked, refused, written and learnt.
 
 Write-ahead logging with full synchronisation: what a method has returned from survives the process and the
-machine's power. Several processes may open the file; each table has one writer.
+machine's power. Several processes may open the file; each table has one writer at a time.
 """
 
 from __future__ import annotations
@@ -105,6 +105,15 @@ class Journal:
             if self._db.in_transaction:  # a full disk has rolled it back already
                 self._db.execute("ROLLBACK")
             raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that is read inside belongs to one moment, whatever is written meanwhile."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
 
     def remember(self, key: str, value: str) -> None:
         """Keep a fact about the run."""

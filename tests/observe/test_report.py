@@ -55,7 +55,6 @@ def judged(journal: Journal) -> dict[str, Any]:
             "name": campaign.name,
             "by_day": {
                 "value": [80.0 * times] * DAYS,
-                "spend": [1.0] * DAYS,
                 "hindsight_value": [100.0 * times] * DAYS,
                 "baselines": {"equal_split": [40.0 * times] * DAYS},
             },

@@ -31,7 +31,7 @@ from swarm.observe.report.shown import (
 from swarm.observe.span import LocalClock
 from swarm.results import overspend_micros
 from swarm.spec.campaign import Campaign
-from swarm.spec.config import Health, SwarmConfig
+from swarm.spec.config import Health
 from swarm.spec.money import MICROS
 from swarm.spec.rates import in_usd
 from swarm.store.journal import Journal
@@ -111,9 +111,9 @@ def _facts(journal: Journal, clocks: Sequence[LocalClock]) -> _Facts:
     kept = json.loads(journal.recall("scenario") or "null")
     if kept is None:
         return _Facts(None, Health(), max(clock.local(0).date() for clock in clocks), 10**5, None)
-    config = SwarmConfig.model_validate(kept["config"])
+    run, health = kept["config"]["run"], Health.model_validate(kept["config"]["health"])
     daily = None if kept["daily"] is None else np.array(kept["daily"], dtype=np.int64)
-    return _Facts(config.run.seed, config.health, date.fromisoformat(kept["first"]), kept["days"], daily)
+    return _Facts(run["seed"], health, date.fromisoformat(kept["first"]), kept["days"], daily)
 
 
 def _day_of(clocks: Mapping[str, LocalClock], facts: _Facts) -> dict[str, Ints]:
