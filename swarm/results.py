@@ -147,6 +147,11 @@ def _row(scenario: Scenario, campaign: Campaign, row: int, found: Truth) -> dict
         "by_channel": {
             channel.name: int(found.by_channel[row, i]) / MICROS for i, channel in enumerate(scenario.channels)
         },
+        "by_day": {
+            "value": found.value[row].tolist(),
+            "hindsight_value": found.best.value[row].tolist(),
+            "baselines": {name: rival[row].tolist() for name, rival in found.rivals.items()},
+        },
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
@@ -17,6 +18,7 @@ from swarm.actors.coordinator import CoordinatorActor
 from swarm.actors.scenario import Scenario
 from swarm.errors import Gone, Overloaded, Unavailable
 from swarm.platforms.channels import TERMS
+from swarm.store.journal import Journal
 
 CHILDREN = (*(f"agent/{platform}" for platform in TERMS), "attention", "feedback", "dispatcher", "market")
 COORDINATOR: dict[str, Any] = {
@@ -72,6 +74,7 @@ def owns_cluster() -> bool:
 
 def launch(scenario: Scenario) -> Any:
     """The swarm's coordinator, made if it is not there, ready with all of its children."""
+    _keep_facts(scenario)
     coordinator = CoordinatorActor.options(namespace=scenario.namespace, **COORDINATOR).remote(scenario)
     deadline = time.monotonic() + _READY_S
     while True:
@@ -83,6 +86,16 @@ def launch(scenario: Scenario) -> Any:
             time.sleep(_AGAIN_S)
         else:
             return coordinator
+
+
+def _keep_facts(scenario: Scenario) -> None:
+    """Let the journal know what the run was started with, for those who read it; one that is up stays as it is."""
+    try:
+        find(scenario.config.name)
+    except Gone:
+        journal = Journal(scenario.folder / "journal.sqlite")
+        journal.remember("scenario", json.dumps(scenario.facts()))
+        journal.close()
 
 
 def find(name: str) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,15 @@ class Scenario:
     def namespace(self) -> str:
         """The Ray namespace of the swarm's actors."""
         return f"swarm-{self.config.name}"
+
+    def facts(self) -> dict[str, Any]:
+        """What a reader of the journal needs to know of it, ready for JSON; ``daily`` [R][days] micros or None."""
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "first": self.first.isoformat(),
+            "days": self.days,
+            "daily": None if self.daily is None else self.daily.tolist(),
+        }
 
     def calendar(self, campaigns: Sequence[Campaign]) -> Calendar:
         """Local time of ``campaigns``."""

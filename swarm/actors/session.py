@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from swarm.actors.scenario import Scenario
 from swarm.errors import Failed
 from swarm.results import summary, truth
 from swarm.spec.campaign import Campaign
+from swarm.store.journal import Journal
 
 Progress = Callable[[dict[str, Any]], None]
 """Hears the coordinator's status as the clock moves."""
@@ -21,7 +23,8 @@ Progress = Callable[[dict[str, Any]], None]
 def simulate(scenario: Scenario, campaigns: Sequence[Campaign], progress: Progress) -> dict[str, Any]:
     """Run ``campaigns`` through all days of ``scenario`` as fast as ticks finish; the run's results.
 
-    Ray must be connected. The swarm's actors are ended, whatever happens.
+    Ray must be connected. The swarm's actors are ended, whatever happens. The results are in the journal as well, under
+    the key "result".
 
     Raises:
         SwarmError: the swarm could not go on.
@@ -38,7 +41,7 @@ def simulate(scenario: Scenario, campaigns: Sequence[Campaign], progress: Progre
     finally:
         end(scenario.config.name)
     found = truth(scenario, campaigns, score)
-    return {
+    result = {
         **summary(scenario, campaigns, found),
         "ticks": ticks,
         "seconds": time.perf_counter() - began,
@@ -51,6 +54,10 @@ def simulate(scenario: Scenario, campaigns: Sequence[Campaign], progress: Progre
         "seed": scenario.config.run.seed,
         "folder": str(scenario.folder),
     }
+    journal = Journal(scenario.folder / "journal.sqlite")
+    journal.remember("result", json.dumps(result))
+    journal.close()
+    return result
 
 
 def _follow(coordinator: Any, progress: Progress) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from swarm.cli import views
-from swarm.cli.setup import read_config
+from swarm.cli.setup import open_journal, read_config
 from swarm.cli.timeline import STATUS, timeline
 from swarm.observe.explain import REASONS, Event, Move, clock_of, explain, promise
 from swarm.observe.span import LocalClock, boundary
@@ -21,7 +20,6 @@ from swarm.spec.money import MICROS, format_micros
 from swarm.store.journal import Journal
 
 _PATH = click.Path(path_type=Path)
-_FILE = "journal.sqlite"
 _KINDS = {"Move": "move", "ModeChange": "mode", "Split": "split"}
 
 
@@ -43,7 +41,7 @@ def command(
     own. Bids and shares that moved several times on one local day stand in one line; the numbers beside each line
     are what its channel reported in the 24 market hours before the first move and after the last.
     """
-    journal = _open(folder, Path(read_config(file).store.folder))
+    journal = open_journal(folder, Path(read_config(file).store.folder))
     row, spec = _find(journal, campaign)
     try:
         clock = clock_of(journal, spec)
@@ -55,30 +53,6 @@ def command(
         click.echo(json.dumps([plain(event, spec.currency) for event in events]))
     else:
         views.console().print(timeline(events, spec, every=every))
-
-
-def _open(folder: Path | None, store: Path) -> Journal:
-    """The journal in ``folder``, or the newest below ``store``."""
-    found = _runs(store)
-    if folder is None and not found:
-        raise click.UsageError(f"no run folder below {store} has a journal; --folder names one elsewhere")
-    chosen = folder or found[0]
-    if not (chosen / _FILE).exists():
-        others = ", ".join(map(str, [*_runs(chosen), *found])) or "none"
-        raise click.BadParameter(f"{chosen} has no journal; run folders that have one: {others}", param_hint="--folder")
-    try:
-        return Journal(chosen / _FILE, read_only=True)
-    except (ValueError, sqlite3.DatabaseError) as error:
-        raise click.ClickException(f"{chosen / _FILE}: {error}") from error
-
-
-def _runs(store: Path) -> list[Path]:
-    """Folders below ``store`` that have a journal, the one written last first."""
-    return sorted((path.parent for path in store.glob(f"*/{_FILE}")), key=_written, reverse=True)
-
-
-def _written(folder: Path) -> float:
-    return max(path.stat().st_mtime for path in folder.glob(f"{_FILE}*"))
 
 
 def _find(journal: Journal, name: str) -> tuple[int, Campaign]:

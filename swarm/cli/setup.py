@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +15,10 @@ from swarm.platforms.log import AccountLog, read_log
 from swarm.spec.campaign import Campaign, load_campaigns
 from swarm.spec.config import SwarmConfig, load_config
 from swarm.spec.errors import SpecErrors
+from swarm.store.journal import Journal
 
 INVALID = 2
+_JOURNAL = "journal.sqlite"
 Kind = TypeVar("Kind")
 
 
@@ -53,6 +56,31 @@ def fresh_folder(root: Path, name: str) -> Path:
             continue
         return folder
     raise click.ClickException(f"{root} is full of folders called {name}-*")
+
+
+def open_journal(folder: Path | None, store: Path) -> Journal:
+    """The journal in ``folder``, or the newest below ``store``, to read; what is no journal ends the command."""
+    found = _runs(store)
+    if folder is None and not found:
+        raise click.UsageError(f"no run folder below {store} has a journal; --folder names one elsewhere")
+    chosen = folder or found[0]
+    if not (chosen / _JOURNAL).exists():
+        others = ", ".join(map(str, [*_runs(chosen), *found])) or "none"
+        raise click.BadParameter(f"{chosen} has no journal; run folders that have one: {others}", param_hint="--folder")
+    try:
+        return Journal(chosen / _JOURNAL, read_only=True)
+    except (ValueError, sqlite3.DatabaseError) as error:
+        raise click.ClickException(f"{chosen / _JOURNAL}: {error}") from error
+
+
+def _runs(store: Path) -> list[Path]:
+    """Folders below ``store`` that have a journal, the one written last first."""
+    return sorted((path.parent for path in store.glob(f"*/{_JOURNAL}")), key=_written, reverse=True)
+
+
+def _written(folder: Path) -> float:
+    """When the journal or its log of writes was; the file beside them that readers touch does not count."""
+    return max(path.stat().st_mtime for path in folder.glob(f"{_JOURNAL}*") if path.suffix != ".sqlite-shm")
 
 
 def say(answer: Any, *, as_json: bool, text: str) -> None:

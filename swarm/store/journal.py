@@ -1,7 +1,7 @@
 """The journal: one SQLite file that remembers what was asked, refused, written and learnt.
 
 Write-ahead logging with full synchronisation: what a method has returned from survives the process and the
-machine's power. Several processes may open the file; each table has one writer.
+machine's power. Several processes may open the file; each table has one writer at a time.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from swarm.store.schema import connect, connect_to_read, known_schema, migrate
 
+_FOR_EVER = 2**62
+"""An hour after every hour."""
 INTENT_COLUMNS = (
     "tick",
     "campaign",
@@ -78,6 +80,15 @@ class Journal:
             if self._db.in_transaction:  # a full disk has rolled it back already
                 self._db.execute("ROLLBACK")
             raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that is read inside belongs to one moment, whatever is written meanwhile."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
 
     def remember(self, key: str, value: str) -> None:
         """Keep a fact about the run."""
@@ -277,11 +288,12 @@ class Journal:
         with self.writing() as db:
             db.executemany("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def totals(self) -> list[tuple[int, int, float, float, float]]:
-        """Sums over all reported hours: campaign, channel, spend, clicks, conversions."""
+    def totals(self, first: int = 0, end: int = _FOR_EVER) -> list[tuple[int, int, float, float, float]]:
+        """Sums over reported hours from ``first`` to before ``end``: campaign, channel, spend, clicks, conversions."""
         return self._db.execute(
             "SELECT campaign, channel, SUM(spend), SUM(clicks), SUM(conversions) FROM outcomes"
-            " GROUP BY campaign, channel"
+            " WHERE tick >= ? AND tick < ? GROUP BY campaign, channel",
+            (first, end),
         ).fetchall()
 
     def reported(self, campaign: int, first: int, end: int) -> list[tuple[int, int, float, float, float]]:
@@ -320,6 +332,13 @@ class Journal:
             " WHERE campaign = :campaign ORDER BY id",
             {"campaign": campaign, "first": first, "end": end},
         ).fetchall()
+
+    def counts_by_campaign(self) -> dict[int, tuple[int, int]]:
+        """How many writes of each campaign were asked for, and how many of them were refused."""
+        rows = self._db.execute(
+            "SELECT campaign, COUNT(*), SUM(state = 'refused') FROM intents GROUP BY campaign"
+        ).fetchall()
+        return {campaign: (asked, refused) for campaign, asked, refused in rows}
 
     def counts(self) -> dict[str, int]:
         """How many intents there are of each state, and refusals by guard."""

@@ -205,3 +205,26 @@ def test_reports_are_of_one_campaign_and_a_span(path: Path) -> None:
     journal = Journal(path)
     journal.outcomes((tick, campaign, 0, 1.0, 2.0, 3.0) for tick in range(4) for campaign in range(2))
     assert [(1, 0, 1.0, 2.0, 3.0), (2, 0, 1.0, 2.0, 3.0)] == journal.reported(1, 1, 3)
+
+
+def test_a_snapshot_is_of_one_moment(tmp_path: Path) -> None:
+    """A reader who asks twice hears the same, though hours are kept meanwhile; afterwards it hears of them."""
+    path = tmp_path / "j.sqlite"
+    writer = Journal(path)
+    writer.tick(0, "t", "STABLE", 1.0, {})
+    reader = Journal(path, read_only=True)
+    with reader.snapshot():
+        first = reader.last_tick()
+        writer.tick(1, "t", "STABLE", 1.0, {})
+        assert (0, 0) == (first, reader.last_tick())
+    assert 1 == reader.last_tick()
+
+
+def test_totals_of_a_span(tmp_path: Path) -> None:
+    """From the first hour to before the end; spans side by side add up to the whole."""
+    journal = Journal(tmp_path / "j.sqlite")
+    journal.outcomes((tick, 0, 1, 1.0 + tick, 2.0, 0.5) for tick in range(6))
+    assert [(0, 1, 3.0 + 4.0, 4.0, 1.0)] == journal.totals(2, 4)
+    assert [] == journal.totals(6)
+    parts = [journal.totals(0, 2)[0], journal.totals(2)[0]]
+    assert journal.totals() == [(0, 1, *(sum(each) for each in zip(*(part[2:] for part in parts), strict=True)))]
