@@ -22,7 +22,7 @@ from swarm.store.journal import Journal
 
 _PATH = click.Path(path_type=Path)
 _FILE = "journal.sqlite"
-_KINDS = {"Move": "move", "ModeChange": "mode", "Split": "split"}
+_KINDS = {"Move": "move", "ModeChange": "mode", "Split": "split", "Notice": "notice"}
 
 
 @click.command("explain")
