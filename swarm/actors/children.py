@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -109,11 +109,11 @@ class Children:
             await self._new_lives(due)
             self.on_trial.update(due)
 
-    def set_free(self) -> None:
-        """An hour counts: those that were tried in it are trusted again."""
-        for name in self.on_trial:
+    def set_free(self, away: Set[str]) -> None:
+        """An hour counts that left out those ``away``: those that were tried in it are trusted again."""
+        for name in self.on_trial - away:
             del self.quarantined[name]
-        self.on_trial.clear()
+        self.on_trial &= away
 
     async def _dead(self, names: Iterable[str], deadline_s: float) -> list[str]:
         asked = [name for name in self._make if name in names]

@@ -266,7 +266,7 @@ class Coordinator:
             self._journal.tick(tick, self._time().isoformat(), str(brain.gate.mode), brain.attention.coherence, why)
         self._reporter.hour(brain, done)
         self._log.info("hour", mode=str(brain.gate.mode), coherence=brain.attention.coherence, **done.result)
-        self._supervision.hour_counts()
+        self._supervision.hour_counts(done.away)
         self._tick = tick + 1
         self._moved.set()
 

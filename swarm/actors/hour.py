@@ -56,6 +56,8 @@ class Done:
     """Each agent's columns and what its newest reported hour brought."""
     healthy: bool
     """Whether its signals are of the usual kind."""
+    away: Set[str]
+    """Children that were not asked in it."""
 
 
 class Hour:
@@ -99,7 +101,8 @@ class Hour:
         asked = await self._propose(tick, plan, standing, lease, away)
         result = await self._call(dispatcher, "write", Proposals.concat(asked), lease, tick)
         known = dict(zip(self._slices, memories, strict=True))
-        return Done(evidence, standing, result, known, list(zip(self._slices.values(), outcomes, strict=True)), healthy)
+        parts_of = list(zip(self._slices.values(), outcomes, strict=True))
+        return Done(evidence, standing, result, known, parts_of, healthy, away)
 
     async def _observe(self, tick: int, away: Set[str]) -> list[Observed]:
         brain = self._brain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Set
 from contextlib import suppress
 from typing import Any
 
@@ -52,21 +52,15 @@ class Supervision:
         self._in_background(self._mended(name))
 
     def may_write(self) -> bool:
-        """Whether an hour is possible now; the brain is bound as quarantine demands."""
-        children, brain = self._children, self._brain
-        if children.due:
-            self._in_background(children.try_again())
-        self._note()
-        floor, careful = self._floor(), self._careful()
-        if (floor, careful) != (brain.floor, brain.careful):
-            brain.floor, brain.careful = floor, careful
-            brain.epoch += 1
-        return not children.away & VITAL
+        """Whether an hour is possible now; those whose quarantine has lasted its time are tried again."""
+        if self._children.due:
+            self._in_background(self._children.try_again())
+        return not self._children.away & VITAL
 
-    def hour_counts(self) -> None:
-        """Those that were tried in it are trusted again."""
-        self._children.set_free()
-        self._note()
+    def hour_counts(self, away: Set[str]) -> None:
+        """An hour counts that left out those ``away``: those that were tried in it are trusted again."""
+        self._children.set_free(away)
+        self._bind()
 
     def status(self) -> dict[str, Any]:
         """Who is in quarantine: since when and until when (Unix time), for how long yet, and why."""
@@ -79,6 +73,14 @@ class Supervision:
             }
             for name, kept in self._children.quarantined.items()
         }
+
+    def _bind(self) -> None:
+        """Bind the brain as quarantine demands."""
+        self._note()
+        bonds = self._floor(), self._careful()
+        if bonds != (self._brain.floor, self._brain.careful):
+            self._brain.floor, self._brain.careful = bonds
+            self._brain.epoch += 1
 
     async def _mended(self, name: str) -> None:
         self._tell_of(await self._children.heal(name))
@@ -95,6 +97,7 @@ class Supervision:
             if name not in self._children.quarantined:
                 self._reporter.restarted(name)
                 self._log.warning("made_again", actor=name, times=self._children.restarts[name])
+        self._bind()
 
     def _note(self) -> None:
         """Keep who came into quarantine, and who out of it."""

@@ -20,7 +20,7 @@ from swarm.spec.money import MICROS, format_micros
 from swarm.store.journal import Journal
 
 _PATH = click.Path(path_type=Path)
-_KINDS = {"Move": "move", "ModeChange": "mode", "Split": "split"}
+_KINDS = {"Move": "move", "ModeChange": "mode", "Split": "split", "Notice": "notice"}
 
 
 @click.command("explain")

@@ -9,11 +9,20 @@ from rich.table import Table
 from rich.text import Text
 
 from swarm.cli.views import MODE_STYLE, coherence
-from swarm.observe.explain import BESIDE_H, REASONS, Event, ModeChange, Move, Split, Window, promise
+from swarm.observe.explain import BESIDE_H, REASONS, Event, ModeChange, Move, Notice, Split, Window, promise
 from swarm.spec.campaign import Campaign
 from swarm.spec.money import format_micros, minor_digits
 
 STATUS = ("paused", "delivering")
+NOTICES = {
+    "hold": "a person held {}",
+    "release": "a person released the mode, {} until the gate says otherwise",
+    "pause": "a person paused {}",
+    "resume": "a person resumed {}",
+    "quarantine": "{} put in quarantine",
+    "trusted": "{} out of quarantine",
+}
+"""Notices in words, by what they tell."""
 _SMALL = ("bid", "weight")
 _EYE = -2
 """Power of ten that micros are rounded to here: a bid's fifth decimal says nothing to people."""
@@ -56,6 +65,8 @@ def _cells(line: Sequence[Event], currency: str) -> tuple[Text, Text, Text, Text
         return _mode(first)
     if isinstance(first, Split):
         return _split(first)
+    if isinstance(first, Notice):
+        return Text(NOTICES[first.what].format(first.subject), style="bold"), Text(first.why), Text(), Text()
     moves = [event for event in line if isinstance(event, Move)]
     what = Text(_what(moves, currency), style="dim" if first.refused_by else "")
     return what, Text(_why(moves)), _fate(first, currency), Text(_beside(moves[0].before, moves[-1].after, currency))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -132,7 +133,8 @@ def status(state: Mapping[str, Any]) -> RenderableType:
             f"{row['conversions']:,.0f}",
             *split,
         )
-    return Group(_head(state), table, _foot(state))
+    notices = _quarantined(state)
+    return Group(_head(state), table, *([notices] if notices else []), _foot(state))
 
 
 def coherence(known: float | None) -> str:
@@ -151,6 +153,21 @@ def _head(state: Mapping[str, Any]) -> RenderableType:
     return Panel(
         Group(line, Text("; ".join(state["recommendations"]), style="dim"), bar), title="swarm", title_align="left"
     )
+
+
+def _quarantined(state: Mapping[str, Any]) -> Text:
+    """Who is not asked, since when, why and for how long; and what runs on old answers."""
+    lines = [
+        f"{name} is in quarantine since {datetime.fromtimestamp(kept['since']):%H:%M:%S}: it {kept['why']}; "
+        f"a new life is tried in {kept['seconds_left']:.0f} s"
+        for name, kept in state["quarantined"].items()
+    ]
+    careful = [row["name"] for row in state["campaigns"] if row["mode"] != state["mode"]]
+    if careful:
+        lines.append(f"CAUTIOUS meanwhile: {', '.join(careful)}")
+    if state["stale_attention"]:
+        lines.append(f"attention is away, the last answers hold: {', '.join(state['stale_attention'])}")
+    return Text("\n".join(lines), style="yellow")
 
 
 def _foot(state: Mapping[str, Any]) -> Text:

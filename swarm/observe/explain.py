@@ -38,6 +38,7 @@ REASONS: Mapping[str, str] = {
 }
 """Reason codes in words."""
 _BY_PEOPLE = "down"
+_OF_A_CAMPAIGN = ("pause", "resume")
 _FIELDS = [field.name.lower() for field in Field]
 _DOCS = {**dict(SINGLE), "known": Ledger.knows}
 
@@ -119,7 +120,20 @@ class Split:
     gain_over_current: float
 
 
-Event = Move | ModeChange | Split
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What no hour shows by itself: what a person asked for, or an actor that was put in quarantine."""
+
+    tick: int
+    time: datetime
+    what: str
+    """hold, release, pause, resume, quarantine or trusted."""
+    subject: str
+    """A mode, a campaign or an actor."""
+    why: str
+
+
+Event = Move | ModeChange | Split | Notice
 
 
 def clock_of(journal: Journal, campaign: Campaign) -> LocalClock:
@@ -140,6 +154,7 @@ def explain(journal: Journal, row: int, campaign: Campaign, clock: LocalClock, f
     first = max(first, 0)
     moves = _moves(journal, row, campaign, clock, first, end)
     told: list[Event] = [
+        *_notices(journal, campaign, clock, first, end),
         *_mode_changes(journal, campaign, clock, first, end),
         *_splits(journal, campaign, clock, first, end),
     ]
@@ -210,10 +225,21 @@ def _name(names: list[str], index: int) -> str:
     return names[index] if 0 <= index < len(names) else f"no. {index}"
 
 
+def _notices(journal: Journal, campaign: Campaign, clock: LocalClock, first: int, end: int) -> list[Notice]:
+    told = journal.events(first, end)
+    return [
+        Notice(tick, clock.local(tick), what, subject, why)
+        for tick, what, subject, why in told
+        if what not in _OF_A_CAMPAIGN or subject == campaign.name
+    ]
+
+
 def _mode_changes(journal: Journal, campaign: Campaign, clock: LocalClock, first: int, end: int) -> list[ModeChange]:
+    """The gate's own; a mode that a person held is told as that."""
+    held = {(tick, subject) for tick, what, subject, _ in journal.events(first, end) if what == "hold"}
     found = []
     for tick, old, new in journal.mode_changes(first, end):
-        if hour := journal.hour(tick):
+        if (tick, new) not in held and (hour := journal.hour(tick)):
             culprits = tuple(hour[2].get("culprits", ()))
             involved = campaign.name in culprits
             found.append(ModeChange(tick, clock.local(tick), old, new, hour[1], culprits, involved))

@@ -66,16 +66,40 @@ def test_mistakes_end_with_status_2(words: list[str], message: str, tmp_path: Pa
 def test_status_has_a_column_for_each_channel_whatever_it_is_called() -> None:
     """A swarm on one platform with two channels."""
     row = {
-        "name": "logged-account", "currency": "EUR", "paused": False, "today_share": 0.5, "spend": 4.0, "clicks": 2.0,
-        "conversions": 1.0, "by_channel": [1.0, 3.0],
+        "name": "logged-account", "currency": "EUR", "paused": False, "mode": "STABLE", "today_share": 0.5,
+        "spend": 4.0, "clicks": 2.0, "conversions": 1.0, "by_channel": [1.0, 3.0],
     }  # fmt: skip
     state = {
         "channels": ["search", "[brand] uk"], "campaigns": [row], "mode": "STABLE", "coherence": 1.0, "time": "",
         "tick": 1, "held": False, "error": "", "until": 2, "recommendations": [], "proposals": {}, "restarts": {},
-        "hyper_version": 1, "tick_ms": {"p50": 1.0, "p99": 1.0},
+        "hyper_version": 1, "quarantined": {}, "stale_attention": [], "tick_ms": {"p50": 1.0, "p99": 1.0},
     }  # fmt: skip
     console = Console(width=160)
     with console.capture() as shown:
         console.print(views.status(state))
     assert all(part in shown.get() for part in ("search", "[brand] uk", "25%", "75%"))
     assert "meta" not in shown.get()
+    assert "quarantine" not in shown.get()
+
+
+def test_status_says_who_is_in_quarantine_and_what_follows() -> None:
+    """Since when, why, for how long; which campaigns are CAUTIOUS meanwhile, and which answers are old."""
+    row = {
+        "name": "careful-one", "currency": "EUR", "paused": False, "mode": "CAUTIOUS", "today_share": 0.5,
+        "spend": 4.0, "clicks": 2.0, "conversions": 1.0, "by_channel": [4.0],
+    }  # fmt: skip
+    kept = {"since": 0.0, "until": 60.0, "seconds_left": 42.4, "why": "died 6 times in 60 s"}
+    state = {
+        "channels": ["search"], "campaigns": [row], "mode": "STABLE", "coherence": 1.0, "time": "", "tick": 1,
+        "held": False, "error": "", "until": 2, "recommendations": [], "proposals": {}, "restarts": {},
+        "hyper_version": 1, "quarantined": {"agent/meta": kept}, "stale_attention": ["expert_routing"],
+        "tick_ms": {"p50": 1.0, "p99": 1.0},
+    }  # fmt: skip
+    console = Console(width=160)
+    with console.capture() as shown:
+        console.print(views.status(state))
+    text = shown.get()
+    assert "agent/meta is in quarantine since" in text
+    assert "it died 6 times in 60 s; a new life is tried in 42 s" in text
+    assert "CAUTIOUS meanwhile: careful-one" in text
+    assert "the last answers hold: expert_routing" in text

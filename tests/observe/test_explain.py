@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from swarm.effects.guards import SINGLE
-from swarm.observe.explain import Event, ModeChange, Move, Split, Window, promise
+from swarm.observe.explain import Event, ModeChange, Move, Notice, Split, Window, promise
 from swarm.platforms.channels import FOUR
 from swarm.store.journal import Journal
 from tests.effects.doors import UNIT, ask, bid, door, limits
@@ -129,6 +129,27 @@ def test_a_change_of_mode(journal: Journal) -> None:
     assert (FROZEN, "STABLE", "FREEZE", 0.1, (BERLIN.name,), True) == (
         change.tick, change.old, change.new, change.coherence, change.culprits, change.involved,
     )  # fmt: skip
+
+
+def test_a_mode_that_a_person_held_is_told_as_that(journal: Journal) -> None:
+    """A hold takes the place of the gate's change; pauses are told of this campaign alone, quarantines always."""
+    journal.event(FROZEN, "hold", "FREEZE", "a person")
+    journal.event(31, "pause", BERLIN.name, "a person")
+    journal.event(31, "pause", "another", "a person")
+    journal.event(32, "quarantine", "agent/meta", "died 6 times in 60 s")
+    told = story(journal)
+    assert [] == [event for event in told if isinstance(event, ModeChange)]
+    assert [(FROZEN, "hold", "FREEZE"), (31, "pause", BERLIN.name), (32, "quarantine", "agent/meta")] == [
+        (event.tick, event.what, event.subject) for event in told if isinstance(event, Notice)
+    ]
+    assert 1 == len([event for event in story(journal, 31, 32) if isinstance(event, Notice)])
+
+
+def test_a_hold_does_not_hide_the_gates_own_change(journal: Journal) -> None:
+    """In another hour, or to another mode, the gate still did what it did."""
+    journal.event(FROZEN - 1, "hold", "FREEZE", "a person")
+    journal.event(FROZEN, "hold", "CAUTIOUS", "a person")
+    assert 1 == len([event for event in story(journal) if isinstance(event, ModeChange)])
 
 
 def test_the_split_of_the_next_day(journal: Journal) -> None:
