@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from swarm.cli import cluster, explain, report, run, specs
+from swarm.cli import cluster, explain, report, run, specs, tune
 from swarm.errors import Gone, SwarmError
 
 NOT_UP, FAILED = 3, 1

@@ -9,20 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from swarm.cli.views import MODE_STYLE, coherence
-from swarm.observe.explain import BESIDE_H, REASONS, Event, ModeChange, Move, Notice, Split, Window, promise
+from swarm.observe.explain import BESIDE_H, NOTICES, REASONS, Event, ModeChange, Move, Notice, Split, Window, promise
 from swarm.spec.campaign import Campaign
 from swarm.spec.money import format_micros, minor_digits
 
 STATUS = ("paused", "delivering")
-NOTICES = {
-    "hold": "a person held {}",
-    "release": "a person released the mode, {} until the gate says otherwise",
-    "pause": "a person paused {}",
-    "resume": "a person resumed {}",
-    "quarantine": "{} put in quarantine",
-    "trusted": "{} out of quarantine",
-}
-"""Notices in words, by what they tell."""
 _SMALL = ("bid", "weight")
 _EYE = -2
 """Power of ten that micros are rounded to here: a bid's fifth decimal says nothing to people."""

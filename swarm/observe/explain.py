@@ -120,6 +120,17 @@ class Split:
     gain_over_current: float
 
 
+NOTICES = {
+    "hold": "a person held {}",
+    "release": "a person released the mode, {} until the gate says otherwise",
+    "pause": "a person paused {}",
+    "resume": "a person resumed {}",
+    "quarantine": "{} put in quarantine",
+    "trusted": "{} out of quarantine",
+}
+"""Notices in words, by what they tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What no hour shows by itself: what a person asked for, or an actor that was put in quarantine."""

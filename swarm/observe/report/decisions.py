@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from swarm.observe.explain import Event, ModeChange, Move, Split
+from swarm.observe.explain import Event, ModeChange, Move, Notice, Split
 
-MOST: Mapping[str, int] = {"failure": 6, "mode": 4, "launch": 4, "budget": 8, "status": 4, "split": 4}
+MOST: Mapping[str, int] = {"failure": 6, "notice": 6, "mode": 4, "launch": 4, "budget": 8, "status": 4, "split": 4}
 """How many of each kind are told of a campaign; bids and shares, which move every hour, are told by none."""
 
 
@@ -25,8 +25,8 @@ def _kind(event: Event) -> str:
     """A key of ``MOST``, or empty for what is not told."""
     if isinstance(event, ModeChange):
         return "mode" if event.involved else ""
-    if isinstance(event, Split):
-        return "split"
+    if isinstance(event, Split | Notice):
+        return "split" if isinstance(event, Split) else "notice"
     if event.state != "applied":
         return "failure"
     if event.field == "budget":

@@ -8,7 +8,7 @@ from datetime import timedelta
 from textwrap import shorten
 from typing import Any
 
-from swarm.observe.explain import BESIDE_H, REASONS, Event, ModeChange, Move, Split, promise
+from swarm.observe.explain import BESIDE_H, NOTICES, REASONS, Event, ModeChange, Move, Notice, Split, promise
 from swarm.observe.report import charts
 from swarm.observe.report.blocks import cell, figure, group, legend, note, number, section, table
 from swarm.observe.report.creatives import CreativeReport
@@ -238,6 +238,8 @@ def _told_of(event: Event, campaign: CampaignReport) -> list[Html]:
         returns = ", ".join(f"{called(name)} {value:.4g}" for name, value in event.marginal.items())
         gain = f"a day is worth {event.gain_over_equal:+.4g} over the equal split"
         return [cell("the next day's split"), cell(f"next money returns {returns}", look="why"), cell(gain), cell()]
+    if isinstance(event, Notice):
+        return [cell(NOTICES[event.what].format(event.subject)), cell(event.why, look="why"), cell(), cell()]
     return _move(event, campaign)
 
 
