@@ -40,7 +40,8 @@ from swarm.spec.config import SwarmConfig
 REPORTING_SEEDS = tuple(range(9200, 9220))
 """Read by this report alone; nothing was ever tuned on them."""
 CAMPAIGNS = 160
-DAYS, WON_BACK_BY, MARKET_DAYS = 28, 14, 14
+DAYS, MARKET_DAYS = 28, 14
+_HALVES = slice(0, 14), slice(14, 28)
 GOOD: Mapping[str, float] = opening_hyper(SwarmConfig()).values
 _COSTLY = {
     "pacing_gain": 4.0, "pacing_max_step": 0.25, "memory_days": 0.25, "allocation_move": 0.25, "exploration": 4.0,
@@ -155,14 +156,19 @@ def wrong_and_good(seeds: Sequence[int], campaigns: int, pool: Any) -> dict[str,
         name: np.array([o.value for o in pool.map(play, [Case(s, campaigns, DAYS, v, t) for s in seeds], 1)])
         for name, (v, t) in cases.items()
     }
-    late = {name: each[:, WON_BACK_BY:].sum(axis=1) for name, each in value.items()}
-    lost, back = late["good"] - late["wrong"], late["wrong_tuned"] - late["wrong"]
+    first, later = ({name: each[:, days].sum(axis=1) for name, each in value.items()} for days in _HALVES)
     return {
-        "lost_share": _spread(lost / late["good"]),
-        "won_back": _spread(back / lost),
+        "lost_share": _spread(1.0 - later["wrong"] / later["good"]),
+        "won_back_after_14_days": _spread(_won_back(later)),
+        "won_back_in_the_first_14_days": _spread(_won_back(first)),
         "cost_of_tuning_a_good_start": _spread(1.0 - value["good_tuned"].sum(axis=1) / value["good"].sum(axis=1)),
         "by_day_over_good": {name: (each / value["good"]).mean(axis=0).tolist() for name, each in value.items()},
     }
+
+
+def _won_back(value: Mapping[str, Floats]) -> Floats:
+    """[S] the part of what a wrong start loses that tuning brings back."""
+    return (value["wrong_tuned"] - value["wrong"]) / (value["good"] - value["wrong"])
 
 
 def planted(seeds: Sequence[int], campaigns: int, pool: Any) -> dict[str, Any]:
