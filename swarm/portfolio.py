@@ -6,6 +6,7 @@ Letters: R campaigns, C channels, K creatives.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -45,12 +46,8 @@ def portfolio(campaigns: Sequence[Campaign], channels: Sequence[Channel]) -> Por
     )
 
 
-def limits(campaigns: Sequence[Campaign], channels: Sequence[Channel], calendar: Calendar, tick: int) -> Limits:
-    """What the door holds the campaigns to in market hour ``tick``."""
-    month = calendar.at(tick).month_days_left.astype(np.int64) - 1
-    life = np.array(
-        [_days_left(c, day) for c, day in zip(campaigns, calendar.dates(tick), strict=True)], dtype=np.int64
-    )
+def limits(campaigns: Sequence[Campaign], channels: Sequence[Channel]) -> Limits:
+    """What the door holds the campaigns to, as if no day were left after today; ``limits_at`` knows the hour."""
     bids = np.array([c.bid_bounds_micros for c in campaigns], dtype=np.int64).reshape(-1, 2)
     rails = [c.guardrails for c in campaigns]
     return Limits(
@@ -65,11 +62,21 @@ def limits(campaigns: Sequence[Campaign], channels: Sequence[Channel], calendar:
         max_step=np.array([float(r.max_change_per_step) for r in rails]),
         max_day_change=np.array([float(r.max_change_per_day) for r in rails]),
         max_bid_step=np.array([float(r.max_bid_change_per_step) for r in rails]),
-        month_left=np.where(life < 0, month, np.minimum(month, life)),
-        life_left=np.where(life < 0, month, life),
+        month_left=np.zeros(len(campaigns), dtype=np.int64),
+        life_left=np.zeros(len(campaigns), dtype=np.int64),
         allowed=allowed(campaigns, channels),
         auto=np.array([c.autonomy.mode == "auto" for c in campaigns]),
     )
+
+
+def limits_at(fixed: Limits, campaigns: Sequence[Campaign], calendar: Calendar, tick: int) -> Limits:
+    """``fixed`` with the days that are left in market hour ``tick``."""
+    month = calendar.at(tick).month_days_left.astype(np.int64) - 1
+    life = np.array(
+        [_days_left(c, day) for c, day in zip(campaigns, calendar.dates(tick), strict=True)], dtype=np.int64
+    )
+    near = np.where(life < 0, month, np.minimum(month, life))
+    return replace(fixed, month_left=near, life_left=np.where(life < 0, month, life))
 
 
 def steps(campaigns: Sequence[Campaign]) -> Steps:

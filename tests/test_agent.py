@@ -38,7 +38,8 @@ def campaigns() -> list[Campaign]:
 
 def _limits(campaigns: list[Campaign]) -> Limits:
     """The campaigns' own, but for caps and steps."""
-    known = portfolio.limits(campaigns, FOUR, Calendar(date(2026, 3, 2), [c.time_zone for c in campaigns]), 0)
+    calendar = Calendar(date(2026, 3, 2), [c.time_zone for c in campaigns])
+    known = portfolio.limits_at(portfolio.limits(campaigns, FOUR), campaigns, calendar, 0)
     wide = np.full(len(campaigns), NO_CAP // 2**12)
     step, bid = np.full(len(campaigns), STEP), np.full(len(campaigns), BID_STEP)
     return replace(

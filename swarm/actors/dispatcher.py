@@ -76,6 +76,7 @@ class Dispatcher:
             self._market = ray.get_actor("market", namespace=self._scenario.namespace)
             self._campaigns = campaigns
             self._calendar = self._scenario.calendar(campaigns)
+            self._limits = portfolio.limits(campaigns, self._scenario.channels)
             folder, channels = self._scenario.folder, self._scenario.channels
             door = self._door or Door(folder, self._journal, channels, len(campaigns), slots)
             door.grow(len(campaigns), slots)
@@ -99,7 +100,7 @@ class Dispatcher:
             spending: Spending = await self._call(self._market, "spending", tick)
             self._door.report(spending)
         ledger, opening = self._door.ledger, self._door.opening
-        limits = portfolio.limits(self._campaigns, self._scenario.channels, self._calendar, tick)
+        limits = portfolio.limits_at(self._limits, self._campaigns, self._calendar, tick)
         exposure = exposure_today(ledger, OverDelivery.of(self._scenario.channels)).sum(axis=1)
         now = InForce(opening.budget, opening.bid, opening.weight, opening.status, opening.highest)
         room = np.minimum(
@@ -128,7 +129,7 @@ class Dispatcher:
     async def _write(self, asked: Proposals, lease: Lease, tick: int) -> dict[str, int]:
         bind_tick(tick)
         assert self._door is not None
-        limits = portfolio.limits(self._campaigns, self._scenario.channels, self._calendar, tick)
+        limits = portfolio.limits_at(self._limits, self._campaigns, self._calendar, tick)
         admitted = self._door.open(asked, limits, lease, tick, time.time())
         wrong = 0
         if len(admitted.effects):
