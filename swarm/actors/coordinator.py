@@ -91,10 +91,9 @@ class Coordinator:
 
         A campaign that is known, to the letter, is left as it is, so that submitting twice is harmless.
         """
-        known = {name: digest for name, digest, _ in self._journal.campaigns()}
-        new = [campaign for campaign in campaigns if campaign.name not in known]
         async with self._hour_lock:
-            if new:
+            known = {name: digest for name, digest, _ in self._journal.campaigns()}
+            if new := [campaign for campaign in campaigns if campaign.name not in known]:
                 rows = [
                     (len(known) + i, c.name, c.digest(), c.model_dump_json(by_alias=True), self._tick)
                     for i, c in enumerate(new)
