@@ -251,6 +251,7 @@ class Coordinator:
         brain, tick = self._brain, self._tick
         rows = (part.rows(columns.start) for columns, part in done.outcomes if part is not None)
         why = {**brain.attention.signals, "culprits": brain.culprits(), "healthy": done.healthy}
+        why["floor"] = str(brain.floor)
         if (ended := brain.calendar.at(tick).hours_left == 1).any():
             why["allocation"] = brain.proof(ended)
         self._roster.memories = done.memories
