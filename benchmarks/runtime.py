@@ -2,7 +2,7 @@
 
 Each part runs the commands and actors that people use; none times a stand-in.
 
-    python -m benchmarks.runtime [--only ready,scale,demo] [--history LOG.csv] [--json FILE]
+    python -m benchmarks.runtime [--only ready,scale,demo] [--kill] [--history LOG.csv] [--json FILE]
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import ray
 from rich.console import Console
 
 from benchmarks.machine import describe, paired_interval
+from benchmarks.recovery import kills
 from swarm.account import replay
 from swarm.actors.launch import connect, end, launch
 from swarm.actors.scenario import Scenario
@@ -195,17 +196,19 @@ def main() -> None:
     """Measure, print, and write JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="ready,scale,demo", help="parts, by comma")
+    parser.add_argument("--kill", action="store_true", help="the part kill alone: kill -9 and recovery")
     parser.add_argument("--history", type=Path, help="an account's log; adds the part history")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    parts: dict[str, Callable[[], Any]] = {"ready": ready, "scale": scale, "demo": demo}
+    parts: dict[str, Callable[[], Any]] = {"ready": ready, "scale": scale, "demo": demo, "kill": kills}
     if options.history is not None:
         parts["history"] = partial(history, read_log(options.history))
     found: dict[str, Any] = {"machine": describe()}
     console = Console()
     console.print(found["machine"], highlight=False)
     connect("local", start=True)
-    for name in [name for name in parts if name == "history" or name in options.only.split(",")]:
+    asked = ["kill"] if options.kill else [*options.only.split(","), "history"]
+    for name in [name for name in parts if name in asked]:
         console.print(f"{name} ...", highlight=False)
         found[name] = parts[name]()
         console.print_json(json.dumps({key: value for key, value in found[name].items() if key != "runs"}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import pytest
 
 from policies.clock import Traffic
 from policies.health import Mode
+from swarm.actors.checkpoint import Checkpoint
 from swarm.brain import Brain
 from swarm.platforms.calendar import Calendar
 from swarm.platforms.channels import FOUR
 from swarm.platforms.traffic import HOUR_OF_WEEK
 from swarm.spec.campaign import load_campaigns
 from swarm.spec.config import SwarmConfig
+from swarm.store.journal import Journal
 
 
 @pytest.fixture
@@ -70,3 +73,43 @@ def test_a_lease_lets_nothing_be_raised_where_coherence_is_low_or_missing(
     """The configuration's threshold; missing health is bad health."""
     brain.attention.coherence = coherence
     assert brain.lease(0).may_raise is may_raise
+
+
+@pytest.mark.parametrize("floor", list(Mode))
+def test_the_floor_holds_whatever_the_gate_and_people_say(brain: Brain, floor: Mode) -> None:
+    """A held STABLE is no better than the floor, and is as it was when the floor is gone."""
+    brain.gate = brain.gate.hold(Mode.STABLE, 1)
+    brain.floor = floor
+    assert (floor, floor, True) == (brain.gate.mode, brain.lease(2).mode, brain.gate.held)
+    kept = brain.state()
+    brain.floor = Mode.STABLE
+    brain.resume(kept)
+    assert Mode.STABLE == brain.gate.mode
+
+
+def test_a_floor_is_no_move_of_the_gate(brain: Brain) -> None:
+    """Below the floor the gate goes on by itself; what it does there is not told as a change."""
+    brain.floor = Mode.FREEZE
+    brain.attention.coherence = 0.5
+    assert [] == brain.assess(9)
+    brain.floor = Mode.STABLE
+    assert Mode.CAUTIOUS == brain.gate.mode
+
+
+def test_a_checkpoint_brings_back_what_attention_said(brain: Brain, tmp_path: Path) -> None:
+    """Features, without which a new life would learn no lesson at midnight, health and its signals."""
+    journal = Journal(tmp_path / "journal.sqlite")
+    rows, channels, creatives = brain.portfolio.shape
+    attention = brain.attention
+    attention.creative_features = np.arange(rows * creatives * 2.0).reshape(rows, creatives, 2)
+    attention.routing_features = np.arange(rows * channels * 3.0).reshape(rows, channels, 3)
+    attention.coherence, attention.blame = 0.7, np.arange(float(rows))
+    attention.signals = {"structure": 0.1, "change": 0.2, "surprise": 0.3}
+    Checkpoint(journal).save(brain, {}, 5)
+    brain.attention = replace(
+        attention, creative_features=None, routing_features=None, coherence=1.0, blame=None, signals={}
+    )
+    assert {} == Checkpoint(journal).load(brain, [])
+    assert (0.7, attention.signals) == (brain.attention.coherence, brain.attention.signals)
+    for name in ("creative_features", "routing_features", "blame"):
+        assert np.array_equal(getattr(attention, name), getattr(brain.attention, name))

@@ -91,10 +91,9 @@ class Coordinator:
 
         A campaign that is known, to the letter, is left as it is, so that submitting twice is harmless.
         """
-        known = {name: digest for name, digest, _ in self._journal.campaigns()}
-        new = [campaign for campaign in campaigns if campaign.name not in known]
         async with self._hour_lock:
-            if new:
+            known = {name: digest for name, digest, _ in self._journal.campaigns()}
+            if new := [campaign for campaign in campaigns if campaign.name not in known]:
                 rows = [
                     (len(known) + i, c.name, c.digest(), c.model_dump_json(by_alias=True), self._tick)
                     for i, c in enumerate(new)
@@ -257,6 +256,7 @@ class Coordinator:
         brain, tick = self._brain, self._tick
         rows = (part.rows(columns.start) for columns, part in done.outcomes if part is not None)
         why = {**brain.attention.signals, "culprits": brain.culprits(), "healthy": done.healthy}
+        why["floor"] = str(brain.floor)
         if (ended := brain.calendar.at(tick).hours_left == 1).any():
             why["allocation"] = brain.proof(ended)
         self._roster.memories = done.memories

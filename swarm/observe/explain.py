@@ -246,11 +246,11 @@ def _notices(journal: Journal, campaign: Campaign, clock: LocalClock, first: int
 
 
 def _mode_changes(journal: Journal, campaign: Campaign, clock: LocalClock, first: int, end: int) -> list[ModeChange]:
-    """The gate's own; a mode that a person held is told as that."""
+    """The gate's own; a mode that a person held, or that quarantine allows at best, is told as that."""
     held = {(tick, subject) for tick, what, subject, _ in journal.events(first, end) if what == "hold"}
     found = []
     for tick, old, new in journal.mode_changes(first, end):
-        if (tick, new) not in held and (hour := journal.hour(tick)):
+        if (tick, new) not in held and (hour := journal.hour(tick)) and hour[2].get("floor") != new:
             culprits = tuple(hour[2].get("culprits", ()))
             involved = campaign.name in culprits
             found.append(ModeChange(tick, clock.local(tick), old, new, hour[1], culprits, involved))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import ray
 
 from benchmarks.kills import ACTORS, follow, kill, ledger, strays
 from swarm.actors.launch import ask, launch
@@ -63,6 +67,23 @@ def test_all_actors_may_be_killed_at_once_and_nothing_is_lost(
     follow(scenario, 30)
     kill(scenario, ACTORS)
     status = follow(scenario, end)
+    assert_nothing_shows(scenario, undisturbed[0], end, status)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["agent/meta", "dispatcher"])
+def test_a_child_that_hangs_is_replaced_and_nothing_is_lost(
+    victim: str, undisturbed: tuple[Scenario, dict[str, Any]], examples: list[Campaign], scenarios: Make
+) -> None:
+    """Stopped in mid-run, it gives no sign of life before the deadlines and another takes its place."""
+    scenario = scenarios("hung", 3)
+    runtime = scenario.config.runtime.model_copy(update={"call_deadline_s": 3.0})
+    scenario = replace(scenario, config=scenario.config.model_copy(update={"runtime": runtime}))
+    end = started(scenario, examples)
+    follow(scenario, 30)
+    os.kill(ask(ray.get_actor(victim, namespace=scenario.namespace), "ping"), signal.SIGSTOP)
+    status = follow(scenario, end)
+    assert status["restarts"] == {victim: 1}
     assert_nothing_shows(scenario, undisturbed[0], end, status)
 
 

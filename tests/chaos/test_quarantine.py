@@ -121,6 +121,19 @@ def test_a_persons_pause_reaches_a_platform_whose_agent_is_away(
     assert found == ({(Field.STATUS, 0)} if pause else set())
 
 
+def test_in_wall_time_no_hour_waits_for_attention(brittle: Scenario, examples: list[Campaign]) -> None:
+    """Killed once, it is made again beside hours that go on without it; missing health is on their record."""
+    coordinator = started(brittle, examples, 0.05)
+    os.kill(ask(ray.get_actor("attention", namespace=brittle.namespace), "ping"), signal.SIGKILL)
+    struck = ask(coordinator, "status")["tick"]
+    seen(coordinator, lambda now: now["coherence"] is None and now["stale_attention"])
+    status = seen(coordinator, lambda now: now["tick"] > struck and now["coherence"] is not None)
+    assert (status["restarts"], status["quarantined"]) == ({"attention": 1}, {})
+    hours = Journal(brittle.folder / "journal.sqlite").modes()
+    assert next(mode for tick, mode, coherence in hours if tick > 30 and coherence is None) == "FREEZE"
+    assert [tick for tick, *_ in hours] == list(range(len(hours)))
+
+
 @pytest.mark.slow
 def test_without_attention_the_last_table_holds_and_missing_health_freezes(
     brittle: Scenario, examples: list[Campaign]

@@ -145,6 +145,15 @@ def test_a_mode_that_a_person_held_is_told_as_that(journal: Journal) -> None:
     assert 1 == len([event for event in story(journal, 31, 32) if isinstance(event, Notice)])
 
 
+@pytest.mark.parametrize(("floor", "told"), [("FREEZE", 0), ("CAUTIOUS", 1), ("STABLE", 1)])
+def test_the_best_mode_that_quarantine_allows_is_no_change_of_the_gates(
+    floor: str, told: int, journal: Journal
+) -> None:
+    """The quarantine is told instead; a worse mode than that is the gate's own again."""
+    journal.tick(FROZEN, "2026-03-03T05:00:00+00:00", "FREEZE", 1.0, {"floor": floor})
+    assert told == len([event for event in story(journal) if isinstance(event, ModeChange)])
+
+
 def test_a_hold_does_not_hide_the_gates_own_change(journal: Journal) -> None:
     """In another hour, or to another mode, the gate still did what it did."""
     journal.event(FROZEN - 1, "hold", "FREEZE", "a person")
