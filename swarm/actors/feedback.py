@@ -16,6 +16,7 @@ from policies.frames import Evidence, Floats, Portfolio
 from policies.health import Usual
 from policies.tuner import Tuner, Verdict
 from policies.tuning import Hyper, Tuning
+from swarm.actors.bounded import bounded
 from swarm.actors.calls import Caller
 from swarm.actors.scenario import Scenario
 from swarm.errors import Failed, SwarmError
@@ -39,6 +40,7 @@ class Lesson:
     """STABLE in all of them."""
 
 
+@bounded()
 class FeedbackLoop:
     """Ray shell of what the swarm learns.
 
