@@ -255,7 +255,12 @@ class Journal:
             )
 
     def tried(self) -> list[dict[str, Any]]:
-        """Every candidate, oldest first; ``closed_tick`` and ``evidence`` are None while it runs."""
+        """Every candidate, oldest first; ``closed_tick`` and ``evidence`` are None while it runs.
+
+        The first schema had none.
+        """
+        if self._schema < 2:
+            return []
         rows = self._db.execute(
             "SELECT number, opened_tick, reason, changes, closed_tick, result, evidence FROM candidates ORDER BY number"
         ).fetchall()

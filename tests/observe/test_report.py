@@ -346,6 +346,16 @@ def test_every_version_is_shown_with_evidence_of_any_shape(journal: Journal) -> 
     assert "pacing gain 0.7 → 0.77left 0.1163; trial.arm b; trial.gain 0.1, 0.2; by.0.day 3" in text
 
 
+def test_candidates_are_told_with_what_came_of_them(journal: Journal) -> None:
+    """What was tried from when to when, its effect and its fate; or that nothing was."""
+    assert "No other values were tried: a canary needs 24 campaigns" in words(page(gather(journal)))
+    journal.candidates([(1, 24, "step", {"memory_days": 14.0}), (2, 48, "asked", {"pacing_gain": 1.0})])
+    journal.verdict(1, 48, "rolled back", {"effect": -0.034, "sd": 0.01})
+    text = words(page(gather(journal)))
+    assert "memory days 142 Mar 23:003 Mar 23:00rolled back-3.4 % ± 1.0" in text
+    assert "pacing gain 1 (a person's)3 Mar 23:00nowrunning" in text
+
+
 def test_long_evidence_is_cut() -> None:
     """A version may rest on much; a page tells the beginning of it."""
     assert all(len(value) <= 200 for _, value in flat({"why": ["long"] * 1000, "text": "word " * 1000}))

@@ -49,6 +49,7 @@ def test_a_journal_of_the_first_schema_opens(path: Path) -> None:
     journal.close()
     old = Journal(path, read_only=True)
     assert [] == old.events(0, 10)
+    assert [] == old.tried()
     assert "1" == old.recall("schema")
     old.close()
     new = Journal(path)

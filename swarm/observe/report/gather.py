@@ -24,6 +24,7 @@ from swarm.observe.report.shown import (
     CurrencyReport,
     RunReport,
     Transition,
+    Trial,
     Truth,
     Version,
     goal_units,
@@ -102,8 +103,15 @@ def gather(journal: Journal, *, shown: int = SHOWN) -> RunReport:
         truth=None if truths is None else _total(truths, _worth(specs)),
         unit="clicks" if _all_clicks(specs) else "conversions",
         versions=tuple(Version(*version) for version in journal.hypers()),
+        trials=tuple(_trial(row) for row in journal.tried()),
         writes=journal.counts(),
     )
+
+
+def _trial(row: Mapping[str, Any]) -> Trial:
+    why = row["evidence"]
+    effect = None if why is None or why["effect"] is None else (why["effect"], why["sd"])
+    return Trial(**{key: value for key, value in row.items() if key != "evidence"}, effect=effect)
 
 
 def _facts(journal: Journal, clocks: Sequence[LocalClock]) -> _Facts:

@@ -13,13 +13,13 @@ from swarm.observe.report import charts
 from swarm.observe.report.blocks import cell, figure, group, legend, note, number, section, table
 from swarm.observe.report.creatives import CreativeReport
 from swarm.observe.report.markup import Html, el, join
-from swarm.observe.report.shown import CampaignReport, RunReport, Transition, Version
+from swarm.observe.report.shown import CampaignReport, RunReport, Transition, Trial, Version
 from swarm.observe.report.words import NBSP, called, count, day, moment, money, plural, share, times
 from swarm.observe.span import HOUR
 from swarm.spec.money import MICROS
 
 _LONGEST_HEADLINE = 120
-_MOST_EVIDENCE, _LONGEST_EVIDENCE, _MOST_VERSIONS = 24, 200, 60
+_MOST_EVIDENCE, _LONGEST_EVIDENCE, _MOST_VERSIONS, _MOST_TRIALS = 24, 200, 60, 60
 _STATUS = {0: "paused", 1: "delivering"}
 
 
@@ -153,8 +153,31 @@ def hyperparameters(report: RunReport) -> Html:
     rows = [_version(report, old, new) for old, new in zip([None, *versions], versions, strict=False)][-_MOST_VERSIONS:]
     head = ["Version", "Since (UTC)", "What changed", "Evidence"]
     return section(
-        "tuning", "Tuning", heading, drawn, table(head, rows, label="Versions of the hyperparameters"),
+        "tuning", "Tuning", heading, drawn, table(head, rows, label="Versions of the hyperparameters"), _trials(report),
     )  # fmt: skip
+
+
+def _trials(report: RunReport) -> Html:
+    """What was tried on the canary; the newest where there were many."""
+    if not report.trials:
+        return note("No other values were tried: a canary needs 24 campaigns and a day's lesson in STABLE.")
+    head = ["Tried on the canary", "From (UTC)", "To", "Result", "Effect on value"]
+    rows = [_trial(report, trial) for trial in report.trials[-_MOST_TRIALS:]]
+    return table(head, rows, label="Candidates on the canary")
+
+
+def _trial(report: RunReport, trial: Trial) -> list[Html]:
+    changes = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in trial.changes.items())
+    began, ended = (
+        "now" if tick is None else moment(report.start + timedelta(hours=tick))
+        for tick in (trial.opened_tick, trial.closed_tick)
+    )
+    effect = "" if trial.effect is None else f"{100 * trial.effect[0]:+.1f} % ± {100 * trial.effect[1]:.1f}"
+    asked = " (a person's)" if trial.reason == "asked" else ""
+    return [
+        cell(changes + asked, look="why"), cell(began, look="when"), cell(ended, look="when"), cell(trial.result),
+        number(effect),
+    ]  # fmt: skip
 
 
 def _steps(report: RunReport, name: str) -> Html:

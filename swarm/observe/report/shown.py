@@ -113,6 +113,21 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """A candidate on the canary."""
+
+    number: int
+    opened_tick: int
+    closed_tick: int | None
+    """None while it runs."""
+    reason: str
+    changes: Mapping[str, float]
+    result: str
+    effect: tuple[float, float] | None
+    """On the log of its campaigns' value, and its standard deviation; None where nothing could be compared."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """All that a page shows."""
 
@@ -144,6 +159,7 @@ class RunReport:
     unit: str
     """conversions, as ``portfolio.worth`` has them, or clicks where all campaigns are after those."""
     versions: tuple[Version, ...]
+    trials: tuple[Trial, ...]
     writes: Mapping[str, int]
     """By what came of them."""
 
