@@ -54,7 +54,7 @@ class Learnt:
         """From the journal; nothing of creatives before the first hour is over."""
         kept = {name: arrays for name, (_, arrays) in journal.models().items()}
         brain = kept.pop("state/brain", {})
-        parts = [arrays["sums"] for name, arrays in kept.items() if name.startswith("state/")]
+        parts = [arrays["sums"] for arrays in kept.values() if "sums" in arrays]
         rows, creatives = (min((part.shape[axis] for part in parts), default=0) for axis in (1, 3))
         sums = [part[:, :rows, :, :creatives] for part in parts] or [np.zeros((4, 0, 0, 0))]
         return cls(bool(brain.get("held", False)), brain, np.concatenate(sums, axis=2))
