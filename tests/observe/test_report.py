@@ -130,6 +130,7 @@ def test_words_from_outside_are_escaped(tmp_path: Path) -> None:
     journal.outcomes([(0, 0, 0, 5.0, 1.0, 1.0)])
     journal.model("state/brain", 1, 1, _brain(1, 1))
     journal.model("state/meta", 1, 1, {"sums": np.ones((4, 1, 1, 1))})
+    journal.model("state/features", 1, 1, {"creative": np.ones((1, 1, 64))})
     text = page(gather(journal))
     shown = "<script>alert('1')</script>&\"]]>"
     assert "<script" not in text
@@ -334,6 +335,13 @@ def test_modes_are_told_with_their_causes(journal: Journal) -> None:
     text = " ".join("".join(section.itertext()).split())
     assert "1 change of mode: FREEZE 42 h, STABLE 30 h" in text
     assert f"3 Mar 05:00STABLE → FREEZE0.10{BERLIN.name}" in text
+
+
+def test_a_mode_that_a_person_held_is_told_as_theirs(journal: Journal) -> None:
+    """Not as the doing of the campaigns that moved the health signals most."""
+    (change,) = gather(journal).changes
+    journal.event(change.tick, "hold", change.new, "a person")
+    assert [("a person",)] == [each.culprits for each in gather(journal).changes]
 
 
 def test_every_version_is_shown_with_evidence_of_any_shape(journal: Journal) -> None:

@@ -214,10 +214,12 @@ def _usd(spec: Campaign, reported: Floats, plan: Floats) -> float:
 
 
 def _changes(journal: Journal, clock: LocalClock) -> list[Transition]:
-    """The newest ones."""
+    """The newest ones; what a person held, or a quarantine demanded, was no campaign's doing."""
+    held = {(tick, subject) for tick, what, subject, _ in journal.events(0, clock.newest + 1) if what == "hold"}
     found = []
     for tick, old, new in journal.mode_changes(0, clock.newest + 1)[-_CHANGES:]:
         if hour := journal.hour(tick):
-            culprits = tuple(hour[2].get("culprits", ()))
+            demanded = ("a quarantine",) if hour[2].get("floor") == new else tuple(hour[2].get("culprits", ()))
+            culprits = ("a person",) if (tick, new) in held else demanded
             found.append(Transition(tick, datetime.fromisoformat(hour[0]), old, new, hour[1], culprits))
     return found
