@@ -47,15 +47,16 @@ class Head:
 
     def ray(self, *words: str) -> subprocess.CompletedProcess[str]:
         """What a command of Ray's says; the token is sent only where RAY_AUTH_MODE asks for it."""
-        return self._run("ray", *words, RAY_AUTH_MODE="token")
+        return self.run("ray", *words, RAY_AUTH_MODE="token")
 
     def swarm(self, command: str, *words: str) -> Any:
         """What ``swarm COMMAND`` on this cluster answers, in JSON."""
-        done = self._run("swarm", *command.split(), *words, "--address", self.address, "--json")
+        done = self.run("swarm", *command.split(), *words, "--address", self.address, "--json")
         assert done.returncode == 0, f"{command} {words}: {done.stdout}\n{done.stderr}"
         return json.loads(done.stdout.splitlines()[-1])
 
-    def _run(self, program: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def run(self, program: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """What a program of this environment says, with ``more`` in its environment."""
         return subprocess.run(
             [BIN / program, *words], cwd=self.home, env={**self._env, **more},
             capture_output=True, text=True, timeout=240, check=False,

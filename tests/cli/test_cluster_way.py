@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.head import Head
+
 pytestmark = pytest.mark.cluster
-BIN = Path(sys.executable).parent
 EXAMPLES = Path(__file__).parents[2] / "configs" / "campaigns"
-PORT = "26379"
 
 
 class Terminal:
     """A shell in a folder of its own, with a Ray cluster's address in its environment."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.env = {**os.environ, "RAY_ADDRESS": f"127.0.0.1:{PORT}", "RAY_USAGE_STATS_ENABLED": "0"}
+    def __init__(self, head: Head) -> None:
+        self._head, self.folder = head, head.home
 
     def __call__(self, *words: str, status: int = 0) -> str:
-        done = subprocess.run(
-            [BIN / words[0], *words[1:]],
-            cwd=self.folder,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
+        done = self._head.run(*words, RAY_ADDRESS=self._head.address)
         assert done.returncode == status, f"{words}: {done.stdout}\n{done.stderr}"
         return done.stdout if status == 0 else done.stderr
 
@@ -44,26 +33,14 @@ class Terminal:
 
 @pytest.fixture(scope="module")
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
-    """Ray, started by hand."""
-    shell = Terminal(tmp_path_factory.mktemp("cluster-way"))
-    env = {name: value for name, value in shell.env.items() if name != "RAY_ADDRESS"}
-    command: list[str | Path] = [
-        BIN / "ray",
-        "start",
-        "--head",
-        "--port",
-        PORT,
-        "--node-ip-address",
-        "127.0.0.1",
-        "--num-cpus",
-        "2",
-        "--dashboard-port",
-        "28265",
-        "--disable-usage-stats",
-    ]
-    subprocess.run(command, env=env, check=True, capture_output=True, timeout=120)
-    yield shell
-    subprocess.run([BIN / "ray", "stop", "--force"], check=True, capture_output=True, timeout=60)
+    """Beside a Ray that was started by hand; `ray stop` would end every other cluster of the machine with it."""
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as temporary:
+        head = Head(tmp_path_factory.mktemp("cluster-way"), temporary)
+        try:
+            head.wait()
+            yield Terminal(head)
+        finally:
+            head.stop()
 
 
 def test_a_swarm_from_up_to_down(terminal: Terminal) -> None:
