@@ -41,6 +41,7 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.runtime --json runs/runtime.json
+	$(BIN)/python -m benchmarks.tuning --json runs/tuning.json
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info
