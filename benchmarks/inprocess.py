@@ -116,8 +116,7 @@ class Swarm:
         """One market hour, kept as the coordinator keeps it."""
         done = await self._hour.run(tick)
         self._roster.memories, brain = done.memories, self.brain
-        rows = (part.rows(columns.start) for columns, part in done.outcomes if part is not None)
-        self.journal.outcomes(row for some in rows for row in some)
+        self.journal.outcomes(done.reported())
         why = {**brain.attention.signals, "healthy": done.healthy}
         self.journal.tick(tick, self.calendar.utc(tick).isoformat(), brain.gate.mode, brain.attention.coherence, why)
 

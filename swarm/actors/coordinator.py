@@ -254,14 +254,13 @@ class Coordinator:
     def _close(self, done: Done) -> None:
         """Make the hour count: journal first, then the clock."""
         brain, tick = self._brain, self._tick
-        rows = (part.rows(columns.start) for columns, part in done.outcomes if part is not None)
         why = {**brain.attention.signals, "culprits": brain.culprits(), "healthy": done.healthy}
         why["floor"] = str(brain.floor)
         if (ended := brain.calendar.at(tick).hours_left == 1).any():
             why["allocation"] = brain.proof(ended)
         self._roster.memories = done.memories
         with self._journal.writing():  # half an hour in the journal would be done again on top of itself
-            self._journal.outcomes(row for some in rows for row in some)
+            self._journal.outcomes(done.reported())
             self._checkpoint.save(brain, done.memories, tick + 1)
             self._journal.tick(tick, self._time().isoformat(), str(brain.gate.mode), brain.attention.coherence, why)
         self._reporter.hour(brain, done)

@@ -56,6 +56,11 @@ class Done:
     """Each agent's columns and what its newest reported hour brought."""
     healthy: bool
     """Whether its signals are of the usual kind."""
+
+    def reported(self) -> list[tuple[float, ...]]:
+        """The outcomes as the journal's rows."""
+        return [row for columns, part in self.outcomes if part is not None for row in part.rows(columns.start)]
+
     away: Set[str]
     """Children that were not asked in it."""
 

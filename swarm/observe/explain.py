@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -245,12 +245,23 @@ def _notices(journal: Journal, campaign: Campaign, clock: LocalClock, first: int
     ]
 
 
+def holds(journal: Journal, first: int, end: int) -> set[tuple[int, str]]:
+    """Market hour and mode of every hold by a person from hour ``first`` to before ``end``."""
+    return {(tick, subject) for tick, what, subject, _ in journal.events(first, end) if what == "hold"}
+
+
+def demanded_by(tick: int, mode: str, evidence: Mapping[str, Any], held: Set[tuple[int, str]]) -> str:
+    """Who, other than the gate, brought ``mode`` about in an hour: a person, a quarantine, or nobody (empty)."""
+    if (tick, mode) in held:
+        return "a person"
+    return "a quarantine" if evidence.get("floor") == mode else ""
+
+
 def _mode_changes(journal: Journal, campaign: Campaign, clock: LocalClock, first: int, end: int) -> list[ModeChange]:
-    """The gate's own; a mode that a person held, or that quarantine allows at best, is told as that."""
-    held = {(tick, subject) for tick, what, subject, _ in journal.events(first, end) if what == "hold"}
-    found = []
+    """The gate's own; what others demanded is told as that."""
+    held, found = holds(journal, first, end), []
     for tick, old, new in journal.mode_changes(first, end):
-        if (tick, new) not in held and (hour := journal.hour(tick)) and hour[2].get("floor") != new:
+        if (hour := journal.hour(tick)) and not demanded_by(tick, new, hour[2], held):
             culprits = tuple(hour[2].get("culprits", ()))
             involved = campaign.name in culprits
             found.append(ModeChange(tick, clock.local(tick), old, new, hour[1], culprits, involved))

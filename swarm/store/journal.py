@@ -284,10 +284,6 @@ class Journal:
         with self.writing() as db:
             db.executemany("INSERT OR REPLACE INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", told)
 
-    def settled_conversions(self) -> float:
-        """Conversions credited to settled days."""
-        return float(self._db.execute("SELECT COALESCE(SUM(conversions), 0.0) FROM trajectories").fetchone()[0])
-
     def outcomes(self, rows: Iterable[Row]) -> None:
         """Keep reported hours: tick, campaign, channel, spend, clicks, conversions; told again, they count once."""
         with self.writing() as db:

@@ -20,15 +20,6 @@ from tests.observe.runs import BERLIN, EXAMPLES, play, submit
 SWARM = Path(sys.executable).parent / "swarm"
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run folder below the store folder of where the command is started."""
-    monkeypatch.chdir(tmp_path)
-    made = tmp_path / "runs" / "swarm"
-    play(made).close()
-    return made
-
-
 def told(*words: str) -> Result:
     return CliRunner().invoke(command, words)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from policies.frames import Floats, Ints
 from swarm import portfolio
-from swarm.observe.explain import channels_of, clock_of, explain
+from swarm.observe.explain import channels_of, clock_of, demanded_by, explain, holds
 from swarm.observe.report.creatives import Learnt, creatives_of
 from swarm.observe.report.decisions import most_important
 from swarm.observe.report.shown import (
@@ -215,11 +215,10 @@ def _usd(spec: Campaign, reported: Floats, plan: Floats) -> float:
 
 def _changes(journal: Journal, clock: LocalClock) -> list[Transition]:
     """The newest ones; what a person held, or a quarantine demanded, was no campaign's doing."""
-    held = {(tick, subject) for tick, what, subject, _ in journal.events(0, clock.newest + 1) if what == "hold"}
-    found = []
+    held, found = holds(journal, 0, clock.newest + 1), []
     for tick, old, new in journal.mode_changes(0, clock.newest + 1)[-_CHANGES:]:
         if hour := journal.hour(tick):
-            demanded = ("a quarantine",) if hour[2].get("floor") == new else tuple(hour[2].get("culprits", ()))
-            culprits = ("a person",) if (tick, new) in held else demanded
+            other = demanded_by(tick, new, hour[2], held)
+            culprits = (other,) if other else tuple(hour[2].get("culprits", ()))
             found.append(Transition(tick, datetime.fromisoformat(hour[0]), old, new, hour[1], culprits))
     return found
