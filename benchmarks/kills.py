@@ -56,11 +56,19 @@ def _intents(folder: Path) -> list[Row]:
 
 
 def kill(scenario: Scenario, names: Iterable[str]) -> None:
-    """Kill -9 of the processes of the actors called ``names``, all at once."""
-    pids = [ask(ray.get_actor(name, namespace=scenario.namespace), "ping") for name in names]
+    """Kill -9 of the processes of the actors called ``names``, all at once; who lies between two lives is passed over."""
+    pids = [pid for name in names if (pid := _pid(scenario, name)) is not None]
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _pid(scenario: Scenario, name: str) -> int | None:
+    try:
+        pid: int = ask(ray.get_actor(name, namespace=scenario.namespace), "ping")
+    except (ValueError, *_BETWEEN_LIVES):
+        return None
+    return pid
 
 
 def follow(scenario: Scenario, tick: int) -> dict[str, Any]:
