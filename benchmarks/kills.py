@@ -56,7 +56,7 @@ def _intents(folder: Path) -> list[Row]:
 
 
 def kill(scenario: Scenario, names: Iterable[str]) -> None:
-    """Kill -9 of the processes of the actors called ``names``, all at once; who lies between two lives is passed over."""
+    """Kill -9 of the processes of the actors called ``names``, all at once; one between two lives is passed over."""
     pids = [pid for name in names if (pid := _pid(scenario, name)) is not None]
     for pid in pids:
         with suppress(ProcessLookupError):

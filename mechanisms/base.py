@@ -18,9 +18,9 @@ class AttentionOutput:
     output: Tensor
     """[B, Nq, width of the output]."""
     weights: Tensor | None = None
-    """How much each query read of each key, last axis Nk; None where too large to keep."""
+    """How much each query read of each key, last axis Nk; None unless asked for with ``need_weights``."""
     extras: dict[str, Tensor] = field(default_factory=dict)
-    """Further results by name; the mechanism's docstring lists them."""
+    """Further results by name; the mechanism's docstring lists them and says which have to be asked for."""
 
 
 def check_shapes(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
@@ -68,6 +68,16 @@ def check_width(name: str, tensor: Tensor, width: int) -> None:
     if tensor.shape[-1] != width:
         expected = (*tensor.shape[:-1], width)
         raise ValueError(f"{name} has shape {tuple(tensor.shape)}, expected {expected}")
+
+
+def checked(output: Tensor, name: str) -> Tensor:
+    """``output``, vouched for by one reduction.
+
+    Raises:
+        RuntimeError: if it holds a NaN or infinity, or sums to one; ``name`` says whose output it is.
+    """
+    torch._assert_async(output.detach().sum().isfinite(), f"NaN or infinity in the output of {name}")
+    return output
 
 
 def masked_softmax(logits: Tensor, mask: Tensor | None) -> Tensor:
