@@ -122,8 +122,8 @@ class Contract(ABC):
     def test_compiles_without_a_break(self) -> None:
         """``torch.compile`` takes the whole module as one graph and answers the same."""
         layer, inputs = self.layer(), self.given()
-        torch.compiler.reset()  # type: ignore[no-untyped-call]
-        compiled = torch.compile(layer, backend="aot_eager", fullgraph=True)
+        torch.compiler.reset()
+        compiled: Any = torch.compile(layer, backend="aot_eager", fullgraph=True)
         torch.testing.assert_close(compiled(**inputs).output, layer(**inputs).output, rtol=1e-9, atol=1e-10)
 
     def test_float32_stays_near_float64(self) -> None:
