@@ -42,6 +42,7 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.runtime --json runs/runtime.json
 	$(BIN)/python -m benchmarks.tuning --json runs/tuning.json
+	$(BIN)/python -m benchmarks.mechanisms --json runs/mechanisms.json
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info
