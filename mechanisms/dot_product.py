@@ -20,7 +20,14 @@ from mechanisms.base import masked_softmax
 
 
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, heads: int = 1, scale: float | None = None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None = None,
+    heads: int = 1,
+    *,
+    scale: float | None = None,
+    causal: bool = False,
 ) -> Tensor:
     """``softmax(scale <q_h, k_h>) v_h`` for each head, joined: torch's fused kernel, nothing learned.
 
@@ -31,6 +38,7 @@ def attend(
         mask: [B, Nk] boolean, True keeps; a row with nothing kept answers zero.
         heads: H, which divides W and Wv.
         scale: of the logits; 1/sqrt(d) if None.
+        causal: query i sees the keys up to i; only without a mask and with as many queries as keys.
 
     Returns:
         [B, Nq, Wv].
@@ -40,9 +48,10 @@ def attend(
     """
     keep = None if mask is None else mask[:, None, None]
     if heads == 1:  # A transpose costs a small call as much as its arithmetic.
-        return F.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None], keep, scale=scale)[:, 0]
+        q, k, v = query[:, None], key[:, None], value[:, None]
+        return F.scaled_dot_product_attention(q, k, v, keep, is_causal=causal, scale=scale)[:, 0]
     q, k, v = split(query, heads), split(key, heads), split(value, heads)
-    return join(F.scaled_dot_product_attention(q, k, v, keep, scale=scale))
+    return join(F.scaled_dot_product_attention(q, k, v, keep, is_causal=causal, scale=scale))
 
 
 def attend_projected(
@@ -65,9 +74,9 @@ def attend_projected(
     if not few(query.shape[1], key.shape[1], query.shape[2], heads):
         return attend(query, F.linear(key, key_weight), F.linear(value, value_weight), mask, heads)
     q = split(query, heads)
-    asked = per_head(q, key_weight.unflatten(0, (heads, -1)))  # [B, H, Nq, Dk]
+    asked = per_head(q, torch.unflatten(key_weight, 0, (heads, -1)))  # [B, H, Nq, Dk]
     read = attend(asked.flatten(1, 2), key, value, mask, scale=1 / math.sqrt(q.shape[-1]))
-    return join(project(read.unflatten(1, (heads, -1)), value_weight))
+    return join(project(torch.unflatten(read, 1, (heads, -1)), value_weight))
 
 
 def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None, scale: float = 1.0) -> Tensor:
@@ -85,23 +94,23 @@ def few(queries: int, keys: int, width: int, heads: int) -> bool:
 
 def mix(weights: Tensor, value: Tensor) -> Tensor:
     """Each head's mixtures of raw values: weights [B, H, Nq, Nk] of value [B, Nk, Dv] to [B, H, Nq, Dv]."""
-    return torch.bmm(weights.flatten(1, 2), value).unflatten(1, weights.shape[1:3])
+    return torch.unflatten(torch.bmm(weights.flatten(1, 2), value), 1, weights.shape[1:3])
 
 
 def project(mixed: Tensor, weight: Tensor) -> Tensor:
     """What each head read of raw values, [B, H, Nq, Dv], through its rows of ``weight`` [W, Dv]: [B, H, Nq, d]."""
-    return per_head(mixed, weight.unflatten(0, (mixed.shape[1], -1)).mT)
+    return per_head(mixed, torch.unflatten(weight, 0, (mixed.shape[1], -1)).mT)
 
 
 def per_head(x: Tensor, weights: Tensor) -> Tensor:
     """[B, H, N, a] times each head's [H, a, b], as H products; a broadcast would copy the weights B times."""
     product = torch.bmm(x.transpose(0, 1).flatten(1, 2), weights)
-    return product.unflatten(1, (x.shape[0], x.shape[2])).transpose(0, 1)
+    return torch.unflatten(product, 1, (x.shape[0], x.shape[2])).transpose(0, 1)
 
 
 def split(x: Tensor, heads: int) -> Tensor:
     """[B, N, W] to [B, H, N, d]."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return torch.unflatten(x, -1, (heads, -1)).transpose(1, 2)
 
 
 def join(x: Tensor) -> Tensor:

@@ -123,7 +123,7 @@ class MultiHeadAttention(nn.Module):
 
     def _unit(self, x: Tensor) -> Tensor:
         """[B, N, W] to [B, N, H, d], each d of length 1 under ``qk_norm``."""
-        x = x.unflatten(-1, (self.config.heads, -1))
+        x = torch.unflatten(x, -1, (self.config.heads, -1))
         return F.normalize(x, dim=-1) if self.config.qk_norm else x
 
 
