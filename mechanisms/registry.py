@@ -13,6 +13,8 @@ from torch import nn
 M = TypeVar("M", bound=type[nn.Module])
 
 _MODULES = {
+    "cross": "mechanisms.cross",
+    "flash": "mechanisms.flash",
     "moe": "mechanisms.moe",
     "multi_head": "mechanisms.multi_head",
     "topology_gated": "mechanisms.topology_gated",
