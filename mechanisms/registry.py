@@ -13,6 +13,8 @@ from torch import nn
 M = TypeVar("M", bound=type[nn.Module])
 
 _MODULES = {
+    "graph_rope": "mechanisms.graph_rope",
+    "linear": "mechanisms.linear",
     "moe": "mechanisms.moe",
     "multi_head": "mechanisms.multi_head",
     "topology_gated": "mechanisms.topology_gated",
