@@ -13,6 +13,10 @@ from torch import nn
 M = TypeVar("M", bound=type[nn.Module])
 
 _MODULES = {
+    "cross": "mechanisms.cross",
+    "flash": "mechanisms.flash",
+    "graph_rope": "mechanisms.graph_rope",
+    "linear": "mechanisms.linear",
     "moe": "mechanisms.moe",
     "multi_head": "mechanisms.multi_head",
     "topology_gated": "mechanisms.topology_gated",
