@@ -15,6 +15,7 @@ M = TypeVar("M", bound=type[nn.Module])
 _MODULES = {
     "moe": "mechanisms.moe",
     "multi_head": "mechanisms.multi_head",
+    "natural_gradient": "mechanisms.natural_gradient",
     "sliced_wasserstein": "mechanisms.sliced_wasserstein",
     "topology_gated": "mechanisms.topology_gated",
 }
