@@ -13,6 +13,7 @@ from torch import nn
 M = TypeVar("M", bound=type[nn.Module])
 
 _MODULES = {
+    "information_bottleneck": "mechanisms.information_bottleneck",
     "moe": "mechanisms.moe",
     "multi_head": "mechanisms.multi_head",
     "natural_gradient": "mechanisms.natural_gradient",
