@@ -151,6 +151,8 @@ def test_a_linear_gaussian_one_trains_to_the_closed_form_curve(beta: float) -> N
     rng = _rng(4)
     layer = Config(width=4, compressed=3).build().double()
     decoder = torch.nn.Linear(3, 3).double()
+    torch.nn.init.eye_(decoder.weight)
+    torch.nn.init.zeros_(decoder.bias)
     spread = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.Adam(
         [*layer.mean.parameters(), *layer.spread.parameters(), *decoder.parameters(), spread], 0.01
