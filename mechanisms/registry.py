@@ -16,9 +16,12 @@ _MODULES = {
     "cross": "mechanisms.cross",
     "flash": "mechanisms.flash",
     "graph_rope": "mechanisms.graph_rope",
+    "information_bottleneck": "mechanisms.information_bottleneck",
     "linear": "mechanisms.linear",
     "moe": "mechanisms.moe",
     "multi_head": "mechanisms.multi_head",
+    "natural_gradient": "mechanisms.natural_gradient",
+    "sliced_wasserstein": "mechanisms.sliced_wasserstein",
     "topology_gated": "mechanisms.topology_gated",
 }
 _CLASSES: dict[str, type[nn.Module]] = {}
