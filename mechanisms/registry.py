@@ -13,6 +13,8 @@ from torch import nn
 M = TypeVar("M", bound=type[nn.Module])
 
 _MODULES = {
+    "hyperbolic": "mechanisms.hyperbolic",
+    "mixed_curvature": "mechanisms.mixed_curvature",
     "moe": "mechanisms.moe",
     "multi_head": "mechanisms.multi_head",
     "topology_gated": "mechanisms.topology_gated",
