@@ -105,7 +105,7 @@ class HyperbolicAttention(nn.Module):
 
     def _heads(self, x: Tensor) -> Tensor:
         """[B, N, W] to [B, H, N, d]."""
-        return x.unflatten(-1, (self.config.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.config.heads, -1).transpose(1, 2)
 
     def _check_inputs(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
         check_shapes(query, key, value, mask)

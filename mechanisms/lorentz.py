@@ -22,7 +22,8 @@ def tiny(x: Tensor) -> float:
 
 def length(v: Tensor) -> Tensor:
     """Euclidean length, [..., d] to [..., 1]; its gradient at zero is zero."""
-    return torch.linalg.vector_norm(v, dim=-1, keepdim=True)
+    norm: Tensor = torch.linalg.vector_norm(v, dim=-1, keepdim=True)
+    return norm
 
 
 def time(x: Tensor, c: Tensor) -> Tensor:

@@ -10,7 +10,9 @@ Letters: B batch, H heads, Nq queries, Nk keys, F factors, W_i width of a factor
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +58,8 @@ class MixedCurvatureAttention(nn.Module):
         self.config = config
         rng = torch.Generator().manual_seed(config.seed)
         factors = zip(config.widths, config.curvatures, strict=True)
-        self.factors = nn.ModuleList(Factor(width, curvature, config, rng) for width, curvature in factors)
+        made = nn.ModuleList(Factor(width, curvature, config, rng) for width, curvature in factors)
+        self.factors = cast("Sequence[Factor]", made)
 
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, need_weights: bool = False
@@ -81,9 +84,10 @@ class MixedCurvatureAttention(nn.Module):
         check_shapes(query, key, value, mask)
         for name, x in (("query", query), ("key", key), ("value", value)):
             check_width(name, x, sum(self.config.widths))
-        queries, keys, values = (x.split(self.config.widths, dim=-1) for x in (query, key, value))
+        queries, keys, values = (torch.split(x, [*self.config.widths], dim=-1) for x in (query, key, value))
         squares = [f.square_distances(q, k) for f, q, k in zip(self.factors, queries, keys, strict=True)]
-        logits = -sum(f.scale.square()[:, None, None] * d for f, d in zip(self.factors, squares, strict=True))
+        scaled = [f.scale.square()[:, None, None] * d for f, d in zip(self.factors, squares, strict=True)]
+        logits = -torch.stack(scaled).sum(0)
         weights = masked_softmax(logits, None if mask is None else mask[:, None, None])
         output = torch.cat([f.read(weights, v) for f, v in zip(self.factors, values, strict=True)], dim=-1)
         extras = {"distances": torch.stack(squares, dim=1).sqrt()} if need_weights else {}
@@ -125,7 +129,7 @@ class Factor(nn.Module):
 
     def _lift(self, x: Tensor, weight: Tensor) -> Tensor:
         """[B, N, W_i] to vectors at the origin [B, H, N, d], no longer than the space allows."""
-        v = F.linear(x, weight).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        v = F.linear(x, weight).reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
         z = self.curvature[:, None, None] * stereographic.square(v)
         longest = torch.where(z > 0, stereographic.REACH**2, torch.full_like(z, self.radius**2))
         return v * (longest / z.abs().clamp(min=torch.finfo(v.dtype).tiny)).clamp(max=1).sqrt()
@@ -157,7 +161,8 @@ def naive(
         kept = [j for j in range(key.shape[1]) if mask is None or mask[b, j]]
         for i in range(query.shape[1]):
             q, k, v = (
-                x.double().split(layer.config.widths, dim=-1) for x in (query[b, i], key[b, kept], value[b, kept])
+                torch.split(x.double(), [*layer.config.widths], dim=-1)
+                for x in (query[b, i], key[b, kept], value[b, kept])
             )
             heads = [_head(layer, h, q, k, v) for h in range(layer.config.heads)]
             joined = [torch.cat(parts) for parts in zip(*heads, strict=True)]

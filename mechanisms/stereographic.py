@@ -17,6 +17,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from mechanisms.lorentz import length
+
 SERIES = 1e-2
 """Below this ``|z|`` the power series is used: the closed form's derivative would lose ``eps / z``."""
 REACH = 0.45 * math.pi
@@ -94,7 +96,7 @@ def distance(x: Tensor, y: Tensor, k: Tensor) -> Tensor:
     Its gradient is taken as zero where the points coincide.
     """
     gap = add(-x, y, k)
-    return (2 * torch.linalg.vector_norm(gap, dim=-1, keepdim=True) * atan(k * square(gap))).squeeze(-1)
+    return (2 * length(gap) * atan(k * square(gap))).squeeze(-1)
 
 
 def square_distances(x: Tensor, y: Tensor, k: Tensor) -> Tensor:

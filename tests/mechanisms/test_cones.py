@@ -62,7 +62,7 @@ def test_a_stated_order_is_learnt() -> None:
         wrong = outside(vectors[[1, 1, 2, 2]], vectors[[5, 6, 3, 4]], C)
         loss = outside(vectors[parents], vectors[1:], C).sum() + (0.2 - wrong).clamp(min=0).sum()
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
     assert outside(vectors[parents], vectors[1:], C).max() < 1e-2
     assert outside(vectors[[1, 1, 2, 2]], vectors[[5, 6, 3, 4]], C).min() > 0.15

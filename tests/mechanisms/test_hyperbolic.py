@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import geoopt
 import pytest
@@ -73,7 +74,7 @@ def test_isometries_change_no_weight_and_move_the_answer(seed: int, speed: float
     query, key, value = _rows(seed, 4, 3), _rows(seed + 1, 6, 3), _rows(seed + 2, 6, 3)
     output, weights = attend(query, key, value, ONE, radius=30.0)
     there = [_moved(x, speed, seed) for x in (query, key, value)]
-    moved_output, moved_weights = attend(*there, ONE, radius=30.0)
+    moved_output, moved_weights = attend(there[0], there[1], there[2], ONE, radius=30.0)
     torch.testing.assert_close(moved_weights, weights, rtol=1e-7, atol=1e-10)
     torch.testing.assert_close(moved_output, _moved(output, speed, seed), rtol=1e-6, atol=1e-8)
 
@@ -120,7 +121,8 @@ def test_what_lies_beyond_the_radius_keeps_its_direction() -> None:
     key = torch.nn.functional.normalize(_rows(1, 6, 3), dim=-1)
     expected = attend(key, key, 2 * key, ONE, radius=2.0)[0]
     torch.testing.assert_close(attend(key, key, 9 * key, ONE, radius=2.0)[0], expected)
-    far = attend(*(1e6 * key.float() for _ in range(3)), ONE.float())[0]
+    long = 1e6 * key.float()
+    far = attend(long, long, long, ONE.float())[0]
     assert far.isfinite().all()
 
 
@@ -155,7 +157,7 @@ def test_keys_and_values_in_another_order_give_the_same() -> None:
     ],
     ids=["heads", "curvature", "sharpness", "radius"],
 )
-def test_impossible_configurations_are_refused(change: dict[str, float], message: str) -> None:
+def test_impossible_configurations_are_refused(change: dict[str, Any], message: str) -> None:
     """With the value in the message."""
     with pytest.raises(ValueError, match=message):
         replace(CONFIG, **change).build()

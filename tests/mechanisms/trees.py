@@ -49,7 +49,8 @@ def steps(graph: nx.Graph) -> Tensor:
 
 def flat(u: Tensor, v: Tensor) -> Tensor:
     """Euclidean distance."""
-    return torch.linalg.vector_norm(u - v, dim=-1)
+    norm: Tensor = torch.linalg.vector_norm(u - v, dim=-1)
+    return norm
 
 
 def hyperbolic(u: Tensor, v: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ def embed(steps: Tensor, dimensions: int, distance: Distance, rounds: int) -> Em
     for _ in range(rounds):
         error = distance(vectors[one], vectors[other]) / (log_edge.exp() * steps[one, other]) - 1
         optimiser.zero_grad()
-        error.square().mean().backward()
+        torch.autograd.backward(error.square().mean())
         optimiser.step()
         schedule.step()
     return Embedding(vectors.detach(), error.abs().mean().item())
@@ -81,4 +82,5 @@ def _scaled(steps: Tensor, dimensions: int) -> Tensor:
     centre = torch.eye(len(steps), dtype=torch.float64) - 1 / len(steps)
     sizes, ways = torch.linalg.eigh(-centre @ steps.square() @ centre / 2)
     noise = torch.randn(len(steps), dimensions, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    return ways[:, -dimensions:] * sizes[-dimensions:].sqrt() + 0.04 * noise
+    scaled: Tensor = ways[:, -dimensions:] * sizes[-dimensions:].sqrt() + 0.04 * noise
+    return scaled
