@@ -1,6 +1,6 @@
 """What a row of the table of mechanisms is made of.
 
-Letters: B batch, Nq queries, Nk keys, D width.
+Letters: B batch, Nq queries, Nk keys, W width.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 Inputs = Mapping[str, Tensor]
+Ours = Callable[[Tensor, Tensor, Tensor], Callable[[], Tensor]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,9 +21,9 @@ class Peer:
     name: str
     make: tuple[str | int | Mapping[str, int], ...]
     """Its class and what the constructor takes."""
-    ours: Callable[[Tensor, Tensor, Tensor], Callable[[], Tensor]]
-    """From query [1, Nq, D], key and value [1, Nk, D] to the call that is timed; tables may be made before it."""
-    same: bool = True
+    ours: Ours
+    """From query [1, Nq, W], key and value [1, Nk, W] to the call that is timed; tables may be made before it."""
+    same: bool = False
     """Both compute the same function."""
     positions: bool = False
     """It is told where queries and keys stand: key j at j, the last query beside the last key."""
@@ -44,8 +45,12 @@ class Case:
     """The readable definition in float64, which ``fast`` is held to."""
     reference: Callable[[Inputs], Tensor] | None = None
     """Torch's attention with the same linear projections."""
-    scales: bool = True
-    """Time against length has a meaning."""
+    by_query: tuple[str, ...] = ("query",)
+    """Inputs whose axis 1 are queries that do not see each other, so that the definition may be asked for a few."""
+    queries: bool = True
+    """One query is another thing than a sequence of them."""
+    batches: bool = True
+    """It takes more than one row at a time."""
     at_most: Mapping[str, float] = field(default_factory=dict)
     """Targets: the highest value of a figure."""
     peers: tuple[Peer, ...] = ()

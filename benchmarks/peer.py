@@ -23,8 +23,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.arrays import LENGTH, three
 from benchmarks.case import Peer
-from benchmarks.cases import CASES, LENGTH, three
+from benchmarks.cases import CASES
 from benchmarks.timing import Effort, times
 
 PACKAGE = "@ruvector/attention@2.2.2"
@@ -92,7 +93,7 @@ class Node:
         torch.cat(arrays, dim=1).numpy().tofile(given)
         answer = self._ask(
             make=peer.make, positions=peer.positions, arrays=str(given), outputs=str(outputs),
-            queries=query.shape[1], keys=key.shape[1], width=query.shape[2], calls=effort.calls, seconds=effort.peer_s,
+            queries=query.shape[1], keys=key.shape[1], width=query.shape[2], calls=effort.calls, seconds=effort.short_s,
         )  # fmt: skip
         return np.array(answer["ms"]), torch.from_numpy(np.fromfile(outputs, np.float32)).view(1, query.shape[1], -1)
 
@@ -122,11 +123,11 @@ def _race(peer: Peer, node: Node, queries: int, effort: Effort) -> tuple[float, 
     """Repeats in turn, so that a noisy moment meets both; each figure is the median over repeats."""
     query, key, value = three(1, queries, LENGTH).values()
     ours = peer.ours(query, key, value)
-    times(ours, effort.calls // 10, most_s=effort.peer_s / 10)
+    times(ours, effort.calls // 10, most_s=effort.short_s / 10)
     rounds = []
     for _ in range(effort.repeats):
         theirs, answer = node.measure(peer, (query, key, value), effort)
-        mine = times(ours, effort.calls, most_s=effort.peer_s)
+        mine = times(ours, effort.calls, most_s=effort.short_s)
         (p50, p99), (peer_p50, peer_p99) = (np.percentile(each, (50, 99)) for each in (mine, theirs))
         rounds.append((peer_p50 / p50, p50, p99, peer_p50, peer_p99))
     names = ("ratio", "p50_ms", "p99_ms", "peer_p50_ms", "peer_p99_ms")
@@ -137,7 +138,7 @@ def _race(peer: Peer, node: Node, queries: int, effort: Effort) -> tuple[float, 
 def compare_all(names: Sequence[str], effort: Effort, folder: Path = FOLDER) -> dict[str, dict[str, dict[str, Any]]]:
     """``compare`` for every peer of the cases ``names``, by case and peer, in a process of its own with one thread."""
     with get_context("spawn").Pool(1, torch.set_num_threads, (1,)) as alone:
-        return alone.apply(_compare_all, (names, effort, folder))
+        return alone.apply(_compare_all, (names, effort, folder.resolve()))
 
 
 def _compare_all(names: Sequence[str], effort: Effort, folder: Path) -> dict[str, dict[str, dict[str, Any]]]:

@@ -24,10 +24,10 @@ class Effort:
     long_calls: int = 40
     """Calls of everything longer than one query, and pairs of a ratio."""
     lengths: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384)
-    length_s: float = 1.0
-    """Most seconds at a length."""
-    peer_s: float = 1.0
-    """Most seconds of a repeat in a comparison with another library."""
+    repeat_s: float = 10.0
+    """Most seconds of a repeat: what takes longer than 5 ms is called less often."""
+    short_s: float = 1.0
+    """Most seconds at a length, and of a repeat beside another library."""
 
 
 def times(call: Call, calls: int, *, most_s: float = float("inf")) -> NDArray[np.float64]:
@@ -41,10 +41,10 @@ def times(call: Call, calls: int, *, most_s: float = float("inf")) -> NDArray[np
     return np.array(found) / _NS_PER_MS
 
 
-def quantiles(call: Call, calls: int, repeats: int) -> tuple[float, float]:
+def quantiles(call: Call, calls: int, repeats: int, *, most_s: float = float("inf")) -> tuple[float, float]:
     """Median and 99th percentile in ms, each the median over ``repeats`` repeats, after a tenth of a repeat unseen."""
-    times(call, max(calls // 10, 1))
-    each = [np.percentile(times(call, calls), (50, 99)) for _ in range(repeats)]
+    times(call, max(calls // 10, 1), most_s=most_s / 10)
+    each = [np.percentile(times(call, calls, most_s=most_s), (50, 99)) for _ in range(repeats)]
     p50, p99 = np.median(each, axis=0)
     return float(p50), float(p99)
 

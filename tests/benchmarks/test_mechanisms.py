@@ -13,12 +13,13 @@ from torch import Tensor
 
 from benchmarks import mechanisms
 from benchmarks.case import Case, Inputs
-from benchmarks.cases import CASES, NAMES
+from benchmarks.cases import CASES
 from benchmarks.measure import FIELDS, measure, mistakes
 from benchmarks.mechanisms import main
 from benchmarks.timing import Effort
+from mechanisms.registry import list_mechanisms
 
-BRIEF = Effort(repeats=1, calls=3, long_calls=1, lengths=(512, 1024, 2048), length_s=0.0, peer_s=0.0)
+BRIEF = Effort(repeats=1, calls=3, long_calls=1, lengths=(512, 1024, 2048), short_s=0.0)
 
 
 def _off(fast: Callable[[Inputs], Tensor], rows: int) -> Callable[[Inputs], Tensor]:
@@ -93,9 +94,17 @@ def test_lengths_end_where_memory_would_pass_the_limit(monkeypatch: pytest.Monke
     assert found["memory_exponent"] == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize("name", CASES)
+SLOW = ("linear", "sliced_wasserstein", "mixed_curvature", "unified_report")
+"""Seconds each, for their definitions are loops."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in CASES])
 def test_every_mechanism_passes_the_gate(name: str) -> None:
     """One query, a sequence and a row of a batch are what the definition says, in float32 at the seed's setting."""
-    assert name in NAMES
     with torch.inference_mode():
         assert list(mistakes(CASES[name]())) == []
+
+
+def test_the_table_has_every_mechanism() -> None:
+    """What is registered is measured, and so are three functions."""
+    assert {*list_mechanisms(), "coherence", "diffusion", "unified_report"} == set(CASES)

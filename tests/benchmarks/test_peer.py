@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.cases import CASES, three
+from benchmarks.arrays import three
+from benchmarks.cases import CASES
 from benchmarks.mechanisms import main
 from benchmarks.peer import Node, NoPeerError, compare, install
 from benchmarks.timing import Effort
 
-BRIEF = Effort(repeats=1, calls=3, peer_s=0.01)
+BRIEF = Effort(repeats=1, calls=3, short_s=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,21 @@ def test_what_the_package_refuses_is_told(folder: Path) -> None:
     peer = replace(CASES["multi_head"]().peers[0], make=("NoSuchAttention", 256))
     with Node(folder) as node, pytest.raises(NoPeerError, match=r"NoSuchAttention.*not a constructor"):
         compare(peer, node, BRIEF)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_the_command_puts_it_into_the_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ratios, and the difference where both compute the same; no difference where they do not."""
+    monkeypatch.chdir(tmp_path)
+    brief = replace(BRIEF, long_calls=1, lengths=(64,))
+    assert main(["--only", "flash", "linear", "--peer", "--json", "found.json"], brief) == 0
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["flash"]["peer_ratio_single"] > 0
+    assert found["flash"]["peer_ratio_sequence"] > 0
+    assert found["flash"]["peer_max_abs_diff"] < 1e-5
+    assert found["linear"]["peer_max_abs_diff"] is None
+    assert list(found["details"]["linear"]["peers"]) == ["recurrence", "step"]
 
 
 def test_without_node_it_says_what_is_missing(

@@ -1,44 +1,70 @@
-"""The statistics of timing, on calls whose duration is known."""
+"""The statistics of timing, on a clock that only calls move."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 
 import pytest
 
 from benchmarks.timing import exponent, quantiles, ratio, times
 
 
-def _busy(ms: float) -> None:
-    """Work for a while: a busy loop, because a sleep may oversleep."""
-    end = time.perf_counter() + ms / 1000
-    while time.perf_counter() < end:
-        pass
+class Clock:
+    """Takes the place of ``time``."""
+
+    def __init__(self) -> None:
+        self.ns = 0
+
+    def perf_counter_ns(self) -> int:
+        return self.ns
+
+    def perf_counter(self) -> float:
+        return self.ns / 1e9
+
+    def call(self, *ms: float) -> Callable[[], None]:
+        """A call that takes as long as the next of ``ms``, over and over."""
+        count = iter(range(10**6))
+
+        def take() -> None:
+            self.ns += int(1e6 * ms[next(count) % len(ms)])
+
+        return take
 
 
-def test_times_are_milliseconds_of_each_call() -> None:
-    """As many as were asked for, none shorter than the call."""
-    found = times(lambda: _busy(2.0), 5)
-    assert len(found) == 5
-    assert found.min() >= 2.0
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock that timing reads."""
+    clock = Clock()
+    monkeypatch.setattr("benchmarks.timing.time", clock)
+    return clock
 
 
-def test_time_runs_out_but_never_before_three_calls() -> None:
-    """A slow call is timed three times, however little time there is."""
-    assert len(times(lambda: _busy(1.0), 1000, most_s=0.0)) == 3
+def test_times_are_milliseconds_of_each_call(clock: Clock) -> None:
+    """As many as were asked for, in order."""
+    assert times(clock.call(2.0, 3.0), 5).tolist() == [2.0, 3.0, 2.0, 3.0, 2.0]
 
 
-def test_the_median_ignores_one_slow_call_in_twenty_and_the_99th_percentile_does_not() -> None:
+def test_time_runs_out_but_never_before_three_calls(clock: Clock) -> None:
+    """A slow call is timed three times, however little time there is; a quick one until it is over."""
+    assert len(times(clock.call(500.0), 1000, most_s=0.1)) == 3
+    assert len(times(clock.call(5.0), 1000, most_s=0.1)) == 20
+
+
+def test_the_median_ignores_one_slow_call_in_twenty_and_the_99th_percentile_does_not(clock: Clock) -> None:
     """Both are of the calls, then the median over repeats."""
-    count = iter(range(10_000))
-    p50, p99 = quantiles(lambda: _busy(20.0 if next(count) % 20 == 0 else 0.5), 40, 3)
-    assert 0.5 <= p50 < 10.0
-    assert p99 >= 10.0
+    p50, p99 = quantiles(clock.call(*[0.5] * 19, 20.0), 40, 3)
+    assert p50 == 0.5
+    assert p99 == pytest.approx(20.0)
 
 
-def test_a_ratio_says_how_much_longer_the_first_takes() -> None:
-    """Four times the work, about four times as long."""
-    assert ratio(lambda: _busy(4.0), lambda: _busy(1.0), 9) == pytest.approx(4.0, rel=0.5)
+def test_one_noisy_repeat_changes_neither(clock: Clock) -> None:
+    """Of three repeats of ten calls, after one call unseen, the second is slow throughout."""
+    assert quantiles(clock.call(*[1.0] * 11, *[9.0] * 10, *[1.0] * 10), 10, 3) == (1.0, 1.0)
+
+
+def test_a_ratio_is_of_pairs(clock: Clock) -> None:
+    """Noise that slows both of a pair leaves their ratio; most pairs decide."""
+    assert ratio(clock.call(4.0, 8.0, 4.0, 80.0), clock.call(1.0, 2.0, 1.0, 2.0), 10) == 4.0
 
 
 def test_an_exponent_is_the_slope_on_logarithms() -> None:
