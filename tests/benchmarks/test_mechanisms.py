@@ -105,6 +105,7 @@ def test_every_mechanism_passes_the_gate(name: str) -> None:
         assert list(mistakes(CASES[name]())) == []
 
 
-def test_the_table_has_every_mechanism() -> None:
-    """What is registered is measured, and so are three functions."""
-    assert {*list_mechanisms(), "coherence", "diffusion", "unified_report"} == set(CASES)
+def test_the_table_has_the_eight_use_cases_the_four_theories_and_three_functions() -> None:
+    """Under the names by which mechanisms are loaded, and those of the functions."""
+    assert len(CASES) == 15
+    assert set(CASES) - {"coherence", "diffusion", "unified_report"} <= set(list_mechanisms())
