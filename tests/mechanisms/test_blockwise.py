@@ -161,9 +161,9 @@ def test_a_larger_block_takes_more_memory() -> None:
 
 @pytest.mark.slow
 def test_peak_memory_is_linear_up_to_sixteen_thousand() -> None:
-    """Four heads of 64 at 1k to 16k: from each length to the next, and over all."""
+    """Two heads of 32 at 1k to 16k: from each length to the next, and over all."""
     lengths = [1024, 2048, 4096, 8192, 16384]
-    peaks = [_peak(n, 64, heads=4, width=64) for n in lengths]
+    peaks = [_peak(n, 64, heads=2, width=32) for n in lengths]
     for i in range(len(lengths) - 1):
         assert _exponent(lengths[i : i + 2], peaks[i : i + 2]) <= 1.1
     assert _exponent(lengths, peaks) <= 1.1
