@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from swarm.observe.report.charts import Line, lines
-from swarm.observe.report.markup import el
+from swarm.observe.report.charts import Frame, Line, picture
+from swarm.observe.report.markup import Html, el
 
 FOLDER = Path(__file__).parents[1]
 _STYLE = """
@@ -24,9 +24,30 @@ text { fill: #aaa } .grid { stroke: #444 }
 
 def save(name: str, given: Sequence[Line], *, labels: Sequence[str], title: str) -> None:
     """Write ``given``, one point a label, as ``docs/mechanisms/<name>.svg``."""
-    width, height = 720.0, 320.0
-    body = lines(given, labels=labels, title=title, width=width, height=height)
-    style, shape = el("style", _STYLE.replace("\n", " ")), f'xmlns="http://www.w3.org/2000/svg" width="{width:g}"'
-    (FOLDER / f"{name}.svg").write_text(
-        body.replace("<svg", f"<svg {shape}", 1).replace("</title>", f"</title>{style}", 1)
-    )
+    frame = Frame(720.0, 320.0, max(max(line.values) for line in given), left=56.0, right=150.0)
+    places = [frame.x((i + 0.5) / len(labels)) for i in range(len(labels))]
+    marks = [el("text", label, x=x, y=314, class_="middle-at") for x, label in zip(places, labels, strict=True)]
+    drawn = [_curve(frame, places, line) for line in given]
+    parts = (el("style", _STYLE.replace("\n", " ")), *_levels(frame), *drawn, *_names(frame, given), *marks)
+    body = picture(frame.width, frame.height, title, *parts)
+    (FOLDER / f"{name}.svg").write_text(body.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg" width="720"', 1))
+
+
+def _curve(frame: Frame, places: Sequence[float], line: Line) -> Html:
+    points = " ".join(f"{x:g},{frame.y(value):g}" for x, value in zip(places, line.values, strict=True))
+    return el("polyline", points=points, class_=f"line {line.look}")
+
+
+def _levels(frame: Frame) -> Iterator[Html]:
+    for part in (0.0, 0.5, 1.0):
+        y = frame.y(part * frame.top_value)
+        yield el("line", x1=frame.left, x2=frame.width - frame.right, y1=y, y2=y, class_="grid")
+        yield el("text", f"{part * frame.top_value:.2g}", x=frame.left - 6, y=y + 4, class_="end")
+
+
+def _names(frame: Frame, given: Sequence[Line]) -> Iterator[Html]:
+    """At the right end of each line, the lower ones moved up so that none lies on another."""
+    free = frame.height
+    for line in sorted(given, key=lambda line: line.values[-1]):
+        free = min(frame.y(line.values[-1]) + 4, free - 16)
+        yield el("text", line.name, x=frame.width - frame.right + 8, y=round(free, 2), class_=f"name {line.look}")

@@ -15,7 +15,7 @@ _MARKS = [("1 s", 1.0), ("10 s", 10.0), ("1 min", 60.0), ("10 min", 600.0), ("1 
 
 
 def nearness(elapsed: Tensor, rate: Tensor) -> Tensor:
-    """<R(t) q, R(s) q> / <q, q> of a row whose pairs are equally long, a mean over a tenth to either side of each time."""
+    """<R(t) q, R(s) q> / <q, q> of a row of equally long pairs; a mean over a tenth to either side of each time."""
     around = elapsed[:, None, None] * torch.linspace(0.9, 1.1, 401, dtype=torch.float64)[:, None]
     return (around * rate).cos().mean((1, 2))
 
