@@ -18,7 +18,7 @@ _TIMES = 3
 
 
 def recall(keys: Tensor, values: Tensor) -> Tensor:
-    """Reads [64, n, V] of each key after all events, all kept and written: keys [64, n, K], values [64, times, n, V]."""
+    """Reads [64, n, V] of each key after all events, all kept: keys [64, n, K], values [64, times, n, V]."""
     times, n = values.shape[1:3]
     rows = torch.cat([keys.repeat(1, times, 1), keys], dim=1)[:, None]
     written = torch.cat([values.flatten(1, 2), torch.zeros_like(values[:, 0])], dim=1)[:, None]
