@@ -232,7 +232,7 @@ def test_associative_recall_is_learnt() -> None:
     assert right() < 0.25
     for _ in range(60):
         optimiser.zero_grad()
-        F.cross_entropy(*ask()).backward()
+        F.cross_entropy(*ask()).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     assert right() > 0.98
 
