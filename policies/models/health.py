@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from mechanisms.base import AttentionOutput
-from mechanisms.topology_gated import SIGNALS, TopologyGatedAttention
+from mechanisms.health_signals import SIGNALS
+from mechanisms.topology_gated import TopologyGatedAttention
 from policies.models.head import HeadModel
 from policies.models.shapes import Shape
 
@@ -45,7 +46,7 @@ class HealthGate(HeadModel):
             things worse; no weights; extras ``coherence`` [B], ``structure``, ``change``, ``surprise`` [B],
             NaN without a campaign, and ``structure_share``, ``change_share``, ``surprise_share`` [B, N].
         """
-        extras = self.attention(query, key, value, mask).extras
+        extras = self.attention.measure(query, key, value, mask)
         share = torch.stack([extras[f"{name}_share"] for name in SIGNALS]).mean(0)
         signals = torch.stack([extras[name] for name in SIGNALS], dim=-1)
         return AttentionOutput(share[..., None], None, {**extras, "coherence": self._coherence(signals)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mechanisms.topology_gated import SIGNALS
+from mechanisms.health_signals import SIGNALS
 from policies.embedding import embed_many
 from policies.models.creative import ELEMENTS, CreativeScorer
 from policies.models.health import HealthGate
@@ -177,7 +178,7 @@ def test_health_gate_blames_the_campaign_and_without_a_head_says_nothing_of_heal
     answer = HealthGate()(*_portfolio())
     assert answer.output.shape == (1, 20, 1)
     assert answer.output[0, :, 0].argmax() == 4
-    assert answer.extras["change"].item() == pytest.approx(1.0)
+    assert answer.extras["change"].item() == pytest.approx(math.sqrt(20 / 3 + 20))
     assert answer.extras["coherence"].shape == (1,)
     assert answer.extras["coherence"].isnan().all()
 
