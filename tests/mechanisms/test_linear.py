@@ -210,6 +210,33 @@ def test_an_orthonormal_history_is_recalled_exactly_and_can_be_overwritten() -> 
     torch.testing.assert_close(read[:, :, 6:], newest, rtol=1e-12, atol=1e-12)
 
 
+def test_associative_recall_is_learnt() -> None:
+    """Eight random pairs of key and class are seen once, then every key is asked: solved after a short training."""
+    rng = torch.Generator().manual_seed(1)
+    layer = LinearAttention.Config(width=32, key_width=32, value_width=32, heads=2).build()
+    names, classes = torch.randn(16, 32, generator=rng), torch.randn(8, 32, generator=rng)
+    head = torch.randn(8, 32, generator=rng).div(32**0.5).requires_grad_()
+    optimiser = torch.optim.Adam([*layer.parameters(), head], lr=1e-2)
+
+    def ask() -> tuple[Tensor, Tensor]:
+        keys = names[torch.rand(64, 16, generator=rng).argsort(-1)[:, :8]]
+        truth = torch.randint(8, (64, 8), generator=rng)
+        rows, values = torch.cat([keys, keys], 1), torch.cat([classes[truth], torch.zeros(64, 8, 32)], 1)
+        seen = (torch.arange(16) < 8).expand(64, -1)
+        return F.linear(layer(rows, rows, values, seen).output[:, 8:], head).flatten(0, 1), truth.flatten()
+
+    def right() -> float:
+        answers, truth = ask()
+        return (answers.argmax(-1) == truth).double().mean().item()
+
+    assert right() < 0.25
+    for _ in range(60):
+        optimiser.zero_grad()
+        F.cross_entropy(*ask()).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    assert right() > 0.98
+
+
 def test_arguments_are_checked() -> None:
     """Each mistake is named with both shapes."""
     layer, inputs = _layer(), _given()

@@ -17,7 +17,7 @@ def overflow(factor: float, lean: float) -> float:
     with torch.no_grad():
         layer.router[0, 0] += lean
         extras = layer(query, key, key, need_weights=True).extras
-    return 1 - (extras["served"].sum() / extras["gates"].sum()).item()
+    return 1 - float(extras["served"].sum() / extras["gates"].sum())
 
 
 def main() -> None:
