@@ -61,21 +61,24 @@ def _mixed_curvature() -> Case:
 
 
 def _natural_gradient() -> Case:
-    """A step for shares of a budget over 100 outcomes, within the trust region, where the definition is unique."""
+    """A step for shares of a budget over 100 outcomes, within the trust region, where the definition is unique.
+
+    Logarithms of shares are compared: shares themselves are as small as the tolerance.
+    """
     layer = natural_gradient.NaturalGradient.Config(lr=0.1).build()
 
     def inputs(batch: int, _queries: int, outcomes: int) -> Inputs:
-        return {"logits": random(batch, outcomes), "gradient": random(batch, outcomes, seed=1) / outcomes / 10}
+        return {"logits": random(batch, outcomes), "gradient": random(batch, outcomes, seed=1) / outcomes / 2}
 
     def exact(inputs: Inputs) -> Tensor:
         (logits,), (gradient,) = (x.double() for x in inputs.values())
         new = natural_gradient.naive(layer.config, fisher.Categorical(logits), gradient)
-        return new.probabilities[None]
+        return new.probabilities[None].log()
 
     return Case(
         module=layer,
         inputs=inputs,
-        fast=lambda inputs: layer(fisher.Categorical(inputs["logits"]), inputs["gradient"]).probabilities,
+        fast=lambda inputs: layer(fisher.Categorical(inputs["logits"]), inputs["gradient"]).probabilities.log(),
         exact=exact,
         by_query=(),
         queries=False,
