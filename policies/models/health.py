@@ -20,8 +20,7 @@ from policies.models.shapes import Shape
 class HealthGate(HeadModel):
     """Coherence of a portfolio: today's signals against what they usually are.
 
-    The head is the usual: mean and spread of the three signals on healthy hours. Without one nothing can be
-    said of today, and coherence is NaN, which callers read as bad health.
+    The head is the usual: mean and spread of the three signals on healthy hours. Simple: no gate, coherence is 1.
     """
 
     HEAD: ClassVar[Mapping[str, Shape]] = {"mean": (len(SIGNALS),), "spread": (len(SIGNALS),)}
@@ -45,10 +44,16 @@ class HealthGate(HeadModel):
             things worse; no weights; extras ``coherence`` [B], ``structure``, ``change``, ``surprise`` [B],
             NaN without a campaign, and ``structure_share``, ``change_share``, ``surprise_share`` [B, N].
         """
+        answer = self.simple(query, key, value, mask)
+        signals = torch.stack([answer.extras[name] for name in SIGNALS], dim=-1)
+        return AttentionOutput(answer.output, None, {**answer.extras, "coherence": self._coherence(signals)})
+
+    def simple(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
+        """The signals and each campaign's share in them as in ``forward``, and coherence 1 whatever they are."""
         extras = self.attention(query, key, value, mask).extras
         share = torch.stack([extras[f"{name}_share"] for name in SIGNALS]).mean(0)
-        signals = torch.stack([extras[name] for name in SIGNALS], dim=-1)
-        return AttentionOutput(share[..., None], None, {**extras, "coherence": self._coherence(signals)})
+        calm = {"coherence": query.new_ones(len(query))}
+        return AttentionOutput(share[..., None], None, {**extras, **calm})
 
     def _coherence(self, signals: Tensor) -> Tensor:
         """[B, 3] to [B]."""

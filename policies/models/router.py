@@ -54,7 +54,6 @@ class ExpertRouter(HeadModel):
         Returns:
             Output [B, 1, V]: values mixed by the gates of the best two, which sum to 1 (0 if nothing is allowed);
             weights [B, 1, E]: softmax over all allowed experts; extras ``features`` [B, E, 32].
-            Without a head the first two allowed experts share equally.
 
         Raises:
             ValueError: if the head has another number of experts.
@@ -63,6 +62,12 @@ class ExpertRouter(HeadModel):
         allowed = torch.ones(key.shape[:2], dtype=torch.bool) if mask is None else mask
         probabilities, gates = route(self._logits(features), allowed, TOP_K)
         return AttentionOutput(gates[:, None] @ value, probabilities[:, None], {"features": features})
+
+    def simple(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
+        """Equal shares of all allowed experts; the features are there, for the run to learn on."""
+        allowed = torch.ones(key.shape[:2], dtype=torch.bool) if mask is None else mask
+        shares = (allowed / allowed.sum(-1, keepdim=True).clamp_min(1)).to(value)[:, None]
+        return AttentionOutput(shares @ value, shares, {"features": (query + key) @ self.body.T})
 
     def _logits(self, features: Tensor) -> Tensor:
         """[B, E, 32] to [B, E]."""

@@ -43,7 +43,7 @@ class Recorder:
     def _one(self, request: Request, size: int) -> Answer | Exception:
         if request.key.flat[0] == 13:
             return Failed("poison")
-        return Answer(output=request.key, weights=None, extras={}, version=1, batch_size=size)
+        return Answer(output=request.key, weights=None, extras={}, version=1, source="learnt", batch_size=size)
 
 
 def _request(number: float, width: int = 2) -> Request:

@@ -1,4 +1,4 @@
-"""The three models: neutral without a head, exact with one."""
+"""The models: simple without weights or a head, exact with one."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def _router_head(experts: int = 4) -> dict[str, np.ndarray]:
     return {"weights": weights, "bias": bias}
 
 
-def test_creative_scorer_without_a_head_is_neutral() -> None:
+def test_a_simple_creative_scorer_is_neutral() -> None:
     """All scores zero: every creative has multiplier one."""
-    model = CreativeScorer()
-    assert model.version == 0
-    answer = _score(model, _creatives())
+    model, creatives = CreativeScorer(), _creatives()
+    assert ("simple", 0) == (model.source, model.version)
+    answer = model.answer(query=creatives[:, 3:], key=creatives[:, :3], value=creatives[:, :3])
     assert answer.output.shape == (3, 1, 5)
     assert (answer.output == 0).all()
     assert answer.extras["features"].shape == (3, 64)
@@ -87,7 +87,7 @@ def test_creative_scores_are_a_linear_model_of_the_features() -> None:
     expected = answer.extras["features"].double().numpy() @ weights + 0.25
     np.testing.assert_allclose(answer.output[:, 0, 4], expected, atol=1e-5)
     np.testing.assert_allclose(answer.output[:, 0, :4].sum(-1) + 0.25, expected, atol=1e-5)
-    assert model.version == 7
+    assert ("learnt", 7) == (model.source, model.version)
 
 
 def test_a_score_says_how_sure_it_is() -> None:
@@ -113,13 +113,14 @@ def test_a_missing_element_scores_zero_and_is_not_read() -> None:
     assert torch.equal(answer.output[0], _score(model, creatives, mask).output[0])
 
 
-def test_router_without_a_head_shares_equally_among_the_first_two_allowed() -> None:
-    """Deterministic by the order of experts."""
-    query, key = _campaigns(2)
-    mask = torch.tensor([[True] * 4, [False, True, False, True]])
-    answer = _route(ExpertRouter(), query, key, mask)
-    assert answer.output[:, 0].tolist() == [[0.5, 0.5, 0, 0], [0, 0.5, 0, 0.5]]
-    assert answer.weights[:, 0].tolist() == [[0.25] * 4, [0, 0.5, 0, 0.5]]
+def test_a_simple_router_shares_equally_among_the_allowed() -> None:
+    """None is preferred; where none is allowed, none has a share."""
+    query, key = _campaigns(3)
+    mask = torch.tensor([[True] * 4, [False, True, False, True], [False] * 4])
+    answer = ExpertRouter().answer(query=query, key=key, value=torch.eye(4).expand(3, -1, -1), mask=mask)
+    assert answer.output[:, 0].tolist() == [[0.25] * 4, [0, 0.5, 0, 0.5], [0.0] * 4]
+    assert answer.weights is not None
+    assert torch.equal(answer.weights, answer.output)
 
 
 def test_router_gates_are_the_softmax_of_the_best_two() -> None:
@@ -172,14 +173,14 @@ def _portfolio() -> tuple[Tensor, Tensor, Tensor]:
     return query, key, value
 
 
-def test_health_gate_blames_the_campaign_and_without_a_head_says_nothing_of_health() -> None:
-    """The share of the one that moved is largest; what is usual is not known yet, so coherence is NaN."""
-    answer = HealthGate()(*_portfolio())
+def test_a_simple_health_gate_blames_the_campaign_and_judges_nothing() -> None:
+    """The share of the one that moved is largest; what is usual is not known, so coherence stays at 1."""
+    query, key, value = _portfolio()
+    answer = HealthGate().answer(query=query, key=key, value=value)
     assert answer.output.shape == (1, 20, 1)
     assert answer.output[0, :, 0].argmax() == 4
     assert answer.extras["change"].item() == pytest.approx(1.0)
-    assert answer.extras["coherence"].shape == (1,)
-    assert answer.extras["coherence"].isnan().all()
+    assert answer.extras["coherence"].tolist() == [1.0]
 
 
 def test_health_gate_measures_against_the_usual_of_its_head() -> None:
