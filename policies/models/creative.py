@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mechanisms.base import AttentionOutput
 from mechanisms.multi_head import MultiHeadAttention
+from policies.estimation import OWN_VARIANCE
 from policies.models.head import HeadModel, projection
 from policies.models.shapes import Shape
 
@@ -22,6 +23,8 @@ WIDTH = 256
 """Width of an element's embedding."""
 FEATURES = 16
 """Features of an element."""
+_OPENING_DOUBT = 0.2
+"""Standard deviation of a weight before training says otherwise."""
 
 
 class CreativeScorer(HeadModel):
@@ -45,6 +48,7 @@ class CreativeScorer(HeadModel):
         self.prior = nn.ParameterDict(
             {name: torch.zeros([int(size) for size in shape]) for name, shape in self.HEAD.items()}
         )
+        self.prior["root"] = nn.Parameter(_OPENING_DOUBT * torch.eye(len(self.prior["root"])))
         count = len(ELEMENTS)
         self.attention = MultiHeadAttention.Config(
             width=FEATURES,
@@ -103,6 +107,31 @@ class CreativeScorer(HeadModel):
         expected = (target["rate"] * torch.exp(output[:, 0, -1])).clamp(1e-6, 1.0 - 1e-6)
         return _log_loss(clicks, seen, expected) - _log_loss(clicks, seen, seen / clicks)
 
+    def objective(self, inputs: Mapping[str, Tensor], target: Mapping[str, Tensor], markets: int) -> Tensor:
+        """[] mean loss in a market that nobody has seen, plus that of its second half when the run knows the first.
+
+        The second part is what makes the body tell words apart that do the same elsewhere, and ``root`` the doubt that
+        learns fastest.
+        """
+        answer = self(**inputs)
+        known = {name: each.view(markets, -1) for name, each in target.items()}
+        learnt = self._learnt(answer.extras["features"].view(markets, -1, len(ELEMENTS) * FEATURES), known)
+        half = {name: each[:, each.shape[1] // 2 :].flatten() for name, each in known.items()}
+        return self.loss(answer.output, target).mean() + self.loss(learnt.view(-1, 1, 1), half).mean()
+
+    def _learnt(self, features: Tensor, target: Mapping[str, Tensor]) -> Tensor:
+        """[G, n/2] overall scores of each market's second half by the posterior that the first half makes of the
+        shipped head, as ``policies.learning.creative_head`` computes it; ``features`` [G, n, 64]."""
+        x, root = _with_bias(features), self.prior["root"]
+        half, opening = x.shape[1] // 2, torch.cat([self.prior["weights"], self.prior["bias"]])
+        seen, due = target["conversions"][:, :half], (target["clicks"] * target["rate"])[:, :half]
+        gap = torch.log((seen + 1.0) / (due + 1.0)) - x[:, :half] @ opening
+        sure = torch.sqrt(1.0 / (OWN_VARIANCE + 1.0 / (seen + 1.0)))
+        rows = sure[..., None] * (x[:, :half] @ root)
+        inner = torch.eye(len(root)) + rows.mT @ rows
+        step = torch.linalg.solve(inner, rows.mT @ (sure * gap)[..., None])
+        return (x[:, half:] @ (opening[:, None] + root @ step))[..., 0]
+
     def _read(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> tuple[AttentionOutput, Tensor]:
         """What the queries found, and features [B, 64]."""
         kind = torch.eye(len(ELEMENTS)).expand(len(key), -1, -1)
@@ -114,8 +143,8 @@ class CreativeScorer(HeadModel):
 
 
 def _with_bias(features: Tensor) -> Tensor:
-    """[B, 64] to [B, 65]."""
-    return torch.cat([features, features.new_ones(len(features), 1)], dim=1)
+    """[..., 64] to [..., 65]."""
+    return torch.cat([features, features.new_ones(*features.shape[:-1], 1)], dim=-1)
 
 
 def _log_loss(clicks: Tensor, seen: Tensor, rate: Tensor) -> Tensor:

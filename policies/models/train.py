@@ -214,7 +214,7 @@ def check(use_case: str, seeds: Sequence[int] = HELD_OUT, folder: Path = weights
     draw, model = drawing(use_case), CASES[use_case].build().eval()
     if (now := data_version(draw(TRAINING[0]))) != record.data:
         raise ValueError(f"{use_case}: trained on examples {record.data}, but today's are {now}; train again")
-    model.load_state_dict(state)
+    model.load_state_dict(tensors(state))
     return float(losses(model, [draw(seed) for seed in seeds], trained(model)).mean()), record.loss
 
 
