@@ -74,6 +74,8 @@ class Case:
 
 CASES: Mapping[str, Case] = {
     "creative_scoring": Case(model="policies.models.creative:CreativeScorer", mechanism="multi_head"),
+    "expert_routing": Case(model="policies.models.router:ExpertRouter", mechanism="moe", rate=1e-2),
+    "cross_platform": Case(model="policies.models.cross:CrossPlatform", mechanism="cross"),
 }
 
 

@@ -1,6 +1,6 @@
 """What goes into the attention engine and what comes out; checked here, at the door.
 
-Letters: B batch, E experts, N campaigns, D state width, V width of a value.
+Letters: B batch, E experts, N campaigns, P platforms, D state width, V width of a value.
 """
 
 from __future__ import annotations
@@ -83,6 +83,10 @@ USE_CASES: Mapping[str, UseCase] = {
         "policies.models.router:ExpertRouter",
         {"query": ("B", 1, 256), "key": ("B", "E", 256), "value": ("B", "E", "V"), "mask": ("B", "E")},
     ),
+    "cross_platform": UseCase(
+        "policies.models.cross:CrossPlatform",
+        {"query": ("B", 1, 256), "key": ("B", "P", 384), "value": ("B", "P", 384), "mask": ("B", "P")},
+    ),
     "health_monitoring": UseCase(
         "policies.models.health:HealthGate",
         {"query": ("B", "N", "D"), "key": ("B", "N", "D"), "value": ("B", "N", "V"), "mask": ("B", "N")},
@@ -90,7 +94,7 @@ USE_CASES: Mapping[str, UseCase] = {
 }
 """The use cases that answer."""
 
-NOT_YET = ("audience_hierarchy", "long_sequence", "attribution", "cross_platform", "realtime_bidding")
+NOT_YET = ("audience_hierarchy", "long_sequence", "attribution", "realtime_bidding")
 """Use cases that are named but not built."""
 
 
