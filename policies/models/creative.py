@@ -108,29 +108,31 @@ class CreativeScorer(HeadModel):
         return _log_loss(clicks, seen, expected) - _log_loss(clicks, seen, seen / clicks)
 
     def objective(self, inputs: Mapping[str, Tensor], target: Mapping[str, Tensor], markets: int) -> Tensor:
-        """[] mean loss in a market that nobody has seen, plus that of its second half when the run knows the first.
+        """[] mean loss in a market that nobody has seen, plus the surprise of its second half when the run knows
+        nothing yet, and when it knows the first half.
 
-        The second part is what makes the body tell words apart that do the same elsewhere, and ``root`` the doubt that
-        learns fastest.
+        The surprises are what makes the body tell words apart that do the same elsewhere, and ``root`` the doubt that
+        is right and learns fastest.
         """
         answer = self(**inputs)
-        known = {name: each.view(markets, -1) for name, each in target.items()}
-        learnt = self._learnt(answer.extras["features"].view(markets, -1, len(ELEMENTS) * FEATURES), known)
-        half = {name: each[:, each.shape[1] // 2 :].flatten() for name, each in known.items()}
-        return self.loss(answer.output, target).mean() + self.loss(learnt.view(-1, 1, 1), half).mean()
+        x = _with_bias(answer.extras["features"]).view(markets, -1, len(self.prior["root"]))
+        surprise = self._surprise(x, {name: each.view(markets, -1) for name, each in target.items()})
+        return self.loss(answer.output, target).mean() + surprise
 
-    def _learnt(self, features: Tensor, target: Mapping[str, Tensor]) -> Tensor:
-        """[G, n/2] overall scores of each market's second half by the posterior that the first half makes of the
-        shipped head, as ``policies.learning.creative_head`` computes it; ``features`` [G, n, 64]."""
-        x, root = _with_bias(features), self.prior["root"]
-        half, opening = x.shape[1] // 2, torch.cat([self.prior["weights"], self.prior["bias"]])
-        seen, due = target["conversions"][:, :half], (target["clicks"] * target["rate"])[:, :half]
-        gap = torch.log((seen + 1.0) / (due + 1.0)) - x[:, :half] @ opening
-        sure = torch.sqrt(1.0 / (OWN_VARIANCE + 1.0 / (seen + 1.0)))
-        rows = sure[..., None] * (x[:, :half] @ root)
-        inner = torch.eye(len(root)) + rows.mT @ rows
-        step = torch.linalg.solve(inner, rows.mT @ (sure * gap)[..., None])
-        return (x[:, half:] @ (opening[:, None] + root @ step))[..., 0]
+    def _surprise(self, x: Tensor, target: Mapping[str, Tensor]) -> Tensor:
+        """[] as ``policies.learning.creative_head`` fits log ratios: Gaussian, what is a creative's own and its counts
+        apart. ``x`` [G, n, 65], ``target`` [G, n]."""
+        root, opening = self.prior["root"], torch.cat([self.prior["weights"], self.prior["bias"]])
+        seen, due = target["conversions"], target["clicks"] * target["rate"]
+        gap, noise = torch.log((seen + 1.0) / (due + 1.0)) - x @ opening, OWN_VARIANCE + 1.0 / (seen + 1.0)
+        half, seen_through = x.shape[1] // 2, x @ root
+        known, later = seen_through[:, :half] / noise[:, :half, None].sqrt(), seen_through[:, half:]
+        factor = torch.linalg.cholesky(torch.eye(len(root)) + known.mT @ known)
+        told = known.mT @ (gap[:, :half] / noise[:, :half].sqrt())[..., None]
+        mean = (later @ torch.cholesky_solve(told, factor))[..., 0]
+        doubt = torch.linalg.solve_triangular(factor, later.mT, upper=False).square().sum(1)
+        learnt = _gaussian(gap[:, half:] - mean, noise[:, half:] + doubt)
+        return learnt + _gaussian(gap[:, half:], noise[:, half:] + later.square().sum(-1))
 
     def _read(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> tuple[AttentionOutput, Tensor]:
         """What the queries found, and features [B, 64]."""
@@ -145,6 +147,11 @@ class CreativeScorer(HeadModel):
 def _with_bias(features: Tensor) -> Tensor:
     """[..., 64] to [..., 65]."""
     return torch.cat([features, features.new_ones(*features.shape[:-1], 1)], dim=-1)
+
+
+def _gaussian(gap: Tensor, variance: Tensor) -> Tensor:
+    """[] mean negative log-likelihood of gaps from the mean, a constant left out."""
+    return 0.5 * (gap.square() / variance + variance.log()).mean()
 
 
 def _log_loss(clicks: Tensor, seen: Tensor, rate: Tensor) -> Tensor:

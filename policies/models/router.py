@@ -84,7 +84,7 @@ class ExpertRouter(HeadModel):
 
         Args:
             output: [B, 1, E], gates; the split is half of them and half equal shares, as a campaign's first one is.
-            target: ``worth`` [B, E, S], what an expert's platform brings for 0 to all of the money, over the best split.
+            target: ``worth`` [B, E, S], what an expert's platform brings for 0 to all the money, over the best split.
         """
         worth = target["worth"]
         allowed = (worth[..., -1] > 0).to(output)

@@ -56,6 +56,8 @@ class Case:
     model: str
     """``module:Class``"""
     mechanism: str
+    seeds: int = len(TRAINING)
+    """How many of the training seeds it needs."""
     rate: float = 3e-3
     """Of learning, at its highest: it falls to nothing along a cosine."""
     decay: float = 1e-4
@@ -76,6 +78,9 @@ CASES: Mapping[str, Case] = {
     "creative_scoring": Case(model="policies.models.creative:CreativeScorer", mechanism="multi_head"),
     "expert_routing": Case(model="policies.models.router:ExpertRouter", mechanism="moe", rate=1e-2),
     "cross_platform": Case(model="policies.models.cross:CrossPlatform", mechanism="cross"),
+    "health_monitoring": Case(
+        model="policies.models.health:HealthGate", mechanism="topology_gated", rate=2e-2, seeds=100, epochs=4
+    ),
 }
 
 
@@ -184,14 +189,15 @@ def train(use_case: str, *, today: str, folder: Path = weights.FOLDER) -> tuple[
     """Fit, measure and write one use case; its record, and the seconds that it took."""
     began, case, draw = time.perf_counter(), CASES[use_case], drawing(use_case)
     torch.set_num_threads(1)
-    training, validation, held_out = ([draw(seed) for seed in seeds] for seeds in (TRAINING, VALIDATION, HELD_OUT))
+    seeds = TRAINING[: case.seeds]
+    training, validation, held_out = ([draw(seed) for seed in each] for each in (seeds, VALIDATION, HELD_OUT))
     model = fit(case, training, validation)
     loss, scores = measured(model, training, held_out, rivals(use_case))
     record = Record(
         use_case=use_case,
         mechanism=case.mechanism,
         date=today,
-        training=_ends(TRAINING),
+        training=_ends(seeds),
         validation=_ends(VALIDATION),
         held_out=_ends(HELD_OUT),
         data=data_version(training[0]),

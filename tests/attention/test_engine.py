@@ -209,7 +209,7 @@ def test_health_of_a_portfolio_passes_through() -> None:
     state, residuals = rng.normal(size=(1, 12, 4)), rng.normal(size=(1, 12, 2))
     request = Request(query=state, key=state, value=residuals, mask=np.ones((1, 12), dtype=bool))
     answer = _answer(AttentionEngine().compute("health_monitoring", [request])[0])
-    assert answer.output.shape == (1, 12, 1)
+    assert answer.output.shape == (1, 12, 2)
     assert {"structure", "change", "surprise"} <= answer.extras.keys()
     assert answer.extras["surprise"].shape == (1,)
     assert answer.weights is None

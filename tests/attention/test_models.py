@@ -12,6 +12,7 @@ from torch import Tensor
 from mechanisms.topology_gated import SIGNALS
 from policies.embedding import embed_many
 from policies.models.creative import ELEMENTS, CreativeScorer
+from policies.models.cross import CrossPlatform
 from policies.models.health import HealthGate
 from policies.models.router import ExpertRouter
 from policies.models.shapes import check_arrays
@@ -179,10 +180,11 @@ def test_a_simple_health_gate_blames_the_campaign_and_judges_nothing() -> None:
     """The share of the one that moved is largest; what is usual is not known, so coherence stays at 1."""
     query, key, value = _portfolio()
     answer = HealthGate().answer(query=query, key=key, value=value)
-    assert answer.output.shape == (1, 20, 1)
+    assert answer.output.shape == (1, 20, 2)
     assert answer.output[0, :, 0].argmax() == 4
     assert answer.extras["change"].item() == pytest.approx(1.0)
     assert answer.extras["coherence"].tolist() == [1.0]
+    assert (answer.output[0, :, 1] == 1.0).all()
 
 
 def test_health_gate_measures_against_the_usual_of_its_head() -> None:
@@ -198,6 +200,65 @@ def test_health_gate_measures_against_the_usual_of_its_head() -> None:
     assert levels[0] > 0.95
     assert levels[0] > levels[1] > levels[2] >= 0.0
     assert levels[2] < 0.3
+
+
+def test_shipped_usual_signals_depend_on_how_many_campaigns_count() -> None:
+    """Those of a small portfolio may move more; a masked campaign is none; a head of the run knows its own size."""
+    model, (query, key, value) = HealthGate(), _portfolio()
+    few, all_ = (torch.arange(20)[None] < count for count in (5, 20))
+    level = [model(query, key, value, mask).extras["coherence"] for mask in (few, all_)]
+    model.log_spread[1] = -5.0
+    changed = [model(query, key, value, mask).extras["coherence"] for mask in (few, all_)]
+    assert not torch.equal(level[1], changed[1])
+    assert torch.equal(changed[1], model(query, key, value).extras["coherence"])
+    model.set_head({"mean": np.zeros(3), "spread": np.ones(3)}, 1)
+    learnt = model(query, key, value, few).extras["coherence"]
+    model.log_spread[1] = 5.0
+    assert torch.equal(learnt, model(query, key, value, few).extras["coherence"])
+
+
+def test_shipped_routes_take_any_number_of_experts() -> None:
+    """A platform that joins is an expert like the others; a head of the run is for as many as it was learnt on."""
+    model = ExpertRouter()
+    for experts in (3, 5):
+        answer = _route(model, *_campaigns(2, experts))
+        torch.testing.assert_close(answer.output.sum(-1), torch.ones(2, 1))
+        assert ((answer.output > 0).sum(-1) == 2).all()
+
+
+def test_a_split_loses_what_the_best_one_would_have_brought() -> None:
+    """Straight lines between the steps; half of a split is equal shares, whatever the gates are."""
+    worth = torch.tensor([[[0.0, 0.5, 1.0], [0.0, 0.1, 0.2]]])
+    gates = torch.tensor([[[1.0, 0.0]]])
+    assert ExpertRouter().loss(gates, {"worth": worth}).item() == pytest.approx(100 * (1 - 0.75 - 0.05))
+    one = torch.tensor([[[0.0, 0.5, 1.0], [0.0, 0.0, 0.0]]])
+    assert ExpertRouter().loss(gates, {"worth": one}).item() == pytest.approx(0.0)
+
+
+def _bridge() -> tuple[Tensor, Tensor, Tensor]:
+    """Query, reports of three platforms, and which of them there are."""
+    rng = torch.Generator().manual_seed(0)
+    query, reports = torch.randn(2, 1, 256, generator=rng), torch.randn(2, 3, 384, generator=rng)
+    return query, reports, torch.tensor([[True, True, False], [False] * 3])
+
+
+def test_an_untrained_bridge_carries_over_what_others_have_seen() -> None:
+    """The mean of the rates in the reports that are there; a usual rate where there is none."""
+    query, reports, mask = _bridge()
+    found = CrossPlatform()(query, reports, reports, mask).output
+    assert torch.equal(found, CrossPlatform().answer(query=query, key=reports, value=reports, mask=mask).output)
+    torch.testing.assert_close(found[0, 0], reports[0, :2, 256:258].mean(0))
+    assert found[1].tolist() == [[0.0, 0.0]]
+
+
+def test_what_is_not_reported_does_not_cross_the_bridge() -> None:
+    """Other numbers in a masked report change nothing, in others they do."""
+    model, (query, reports, mask) = CrossPlatform(), _bridge()
+    torch.nn.init.normal_(model.outer.weight, generator=torch.Generator().manual_seed(1))
+    before = model(query, reports, reports, mask).output
+    hidden = torch.where(mask[..., None], reports, 9.0)
+    torch.testing.assert_close(model(query, hidden, hidden, mask).output, before)
+    assert not torch.equal(model(query, reports + 1.0, reports + 1.0, mask).output[0], before[0])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 from policies.models.task import Sample, data_version, join
 from policies.models.train import CASES, drawing
 from swarm.attention.request import USE_CASES, Request, check_request
+from swarm.platforms.kinship import kinship
+from swarm.platforms.samples.expert_routing import best
 from swarm.platforms.world import effects
 
 NAMES = ("query", "key", "value", "mask")
@@ -64,6 +66,39 @@ def test_half_of_what_a_word_does_is_the_same_in_every_market() -> None:
     assert drawn.mean() == pytest.approx(0.0, abs=0.1)
     assert drawn.std() == pytest.approx(1.0, abs=0.1)
     assert np.corrcoef(drawn.reshape(3, -1))[np.triu_indices(3, 1)] == pytest.approx(np.full(3, 0.5), abs=0.1)
+
+
+def test_no_split_brings_more_than_the_best() -> None:
+    """And the best brings all; what a platform brings grows with its money and is nothing where it is not allowed."""
+    sample = drawing("expert_routing")(1)
+    worth, mask = sample.target["worth"], sample.inputs["mask"]
+    assert (np.diff(worth, axis=2) >= -1e-6).all()
+    assert ((worth[..., -1] > 0) == mask).all()
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        steps = rng.multinomial(32, rng.dirichlet(np.ones(4)))
+        assert (worth[:, np.arange(4), steps].sum(axis=1) <= 1 + 1e-5).all()
+    assert best(worth.astype(np.float64)) == pytest.approx(np.ones(len(worth)), abs=1e-5)
+
+
+def test_platforms_tell_of_each_other_the_same_way_in_part_in_every_market() -> None:
+    """What traits do on two platforms correlates over campaigns, alike in most markets; its spread is as stated."""
+    names = [f"campaign {i}" for i in range(200)]
+    kin = np.array([[kinship(seed, name, ("meta", "tiktok", "linkedin")) for name in names] for seed in range(40)])
+    assert kin[..., 0].std() == pytest.approx(0.3, abs=0.1)
+    assert kin[..., 1].std() == pytest.approx(0.35, abs=0.1)
+    pairs = np.array([np.corrcoef(one[:, :, 0].T)[np.triu_indices(3, 1)] for one in kin])
+    assert np.abs(pairs.mean(axis=0)).max() > 0.2
+    assert pairs.std(axis=0).min() > 0.1
+
+
+def test_shocks_are_some_of_the_hours() -> None:
+    """Neither none nor most; and a portfolio has from four campaigns to all of its rows."""
+    drawn = [drawing("health_monitoring")(seed) for seed in range(12)]
+    assert 0.02 < np.mean([one.target["shock"].mean() for one in drawn]) < 0.5
+    counts = {int(one.inputs["mask"][0].sum()) for one in drawn}
+    assert min(counts) >= 4
+    assert len(counts) > 3
 
 
 def test_the_version_of_examples_is_blind_to_the_last_bit_alone() -> None:

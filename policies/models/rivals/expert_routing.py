@@ -25,14 +25,14 @@ def ridge(training: Sample) -> Predict:
         level = np.stack([each.predict(_campaigns(inputs)) for each in fitted], axis=1)
         odds = np.where(inputs["mask"], np.exp(2.0 * level), 0.0)
         odds[odds < np.sort(odds, axis=1)[:, -_TOP, None]] = 0.0
-        return (odds / odds.sum(axis=1, keepdims=True))[:, None].astype(np.float32)
+        return np.asarray((odds / odds.sum(axis=1, keepdims=True))[:, None], np.float32)
 
     return predict
 
 
 def _campaigns(inputs: Arrays) -> NDArray[Any]:
     """[B, 256]"""
-    return inputs["query"][:, 0]
+    return np.asarray(inputs["query"][:, 0])
 
 
 RIVALS: Mapping[str, Fit] = {"ridge": ridge}

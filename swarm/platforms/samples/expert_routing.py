@@ -34,7 +34,9 @@ def draw(seed: int) -> Sample:
     drawn = listings(seed, CAMPAIGNS, rng)
     worth = _worth(draw_world(drawn, FOUR, shocks_per_week=0.0))
     mask = rng.random((CAMPAIGNS, len(FOUR))) < 0.8
-    mask[np.arange(CAMPAIGNS)[:, None], rng.permuted(np.tile(np.arange(len(FOUR)), (CAMPAIGNS, 1)), axis=1)[:, :2]] = True
+    mask[np.arange(CAMPAIGNS)[:, None], rng.permuted(np.tile(np.arange(len(FOUR)), (CAMPAIGNS, 1)), axis=1)[:, :2]] = (
+        True
+    )
     worth = np.where(mask[..., None], worth, 0.0)
     keys = embed_many([f"{channel.name} {channel.auction}" for channel in FOUR])
     return Sample(
@@ -50,7 +52,7 @@ def draw(seed: int) -> Sample:
 
 def _worth(world: World) -> NDArray[np.float64]:
     """[B, E, S] goal units of a mean day by money, creatives shown equally."""
-    rows, channels, creatives = world.shape
+    rows, channels, _ = world.shape
     grid = np.broadcast_to(_BIDS, (rows, channels, len(_BIDS)))
     hour = Auction(world).run(grid, world.auctions_h, np.ones((rows, channels)))
     rate = world.goal_rate[:, :, None] * world.quality[:, None, :]
