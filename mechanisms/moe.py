@@ -1,10 +1,15 @@
-"""Mixture-of-experts attention: a query reads a few experts, and each expert has its own weights.
+"""Mixture of attention experts: each query is read for by a few heads that a router chooses for it.
 
-Router logits are ``<W_q x, W_k k_e> / sqrt(r) + w_e x``; the best ``top_k`` experts answer with
-renormalised gates; an expert answers at most its capacity, and what overflows goes to a shared
-expert.  Losses: balance ``E sum_e f_e P_e`` (Fedus et al. 2021), router z-loss (Zoph et al. 2022).
+An expert is an attention head with all its own weights, so that experts can look for different things and say
+different things (Zhang et al. 2022, Mixture of Attention Heads).  With gates g of the best ``top_k`` experts,
 
-Letters: B batch, N queries, D width of the query, E experts, Dk and Dv widths of key and value.
+    y = sum_e g_e softmax(x Q_e K_e k^T / sqrt(d)) v V_e O_e.
+
+An expert answers at most its capacity, strongest gates first; what overflows goes to a shared expert (Fedus et al.
+2021; Dai et al. 2024).  ``x Q_e K_e`` is a query over the keys as they are, and the values are mixed as they are and
+mapped once after it: neither keys nor values are projected.
+
+Letters: B batch, N queries, Nk keys, E experts, C capacity, D width, Dk and Dv widths of key and value, d of an expert.
 """
 
 from __future__ import annotations
@@ -16,14 +21,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mechanisms.base import AttentionOutput, check_shapes, check_width
+from mechanisms.base import AttentionOutput, check_shapes, check_width, checked, masked_softmax
 from mechanisms.registry import register
-from mechanisms.routing import balance_loss, route, within_capacity, z_loss
+from mechanisms.routing import balance_loss, capacity, route, routed, z_loss
 
 
 @register("moe")
 class MixtureOfExperts(nn.Module):
-    """Expert e answers ``W2_e gelu(W1_e [x; v_e])`` where v_e is what it brings to this row."""
+    """A router, E experts and a shared one; no bias, so a fully masked row answers exactly zero."""
 
     @dataclass(frozen=True, kw_only=True, slots=True)
     class Config:
@@ -32,15 +37,19 @@ class MixtureOfExperts(nn.Module):
         width: int = 64
         """D, of the query and of the output."""
         key_width: int = 64
+        """Dk, of the keys."""
         value_width: int = 64
+        """Dv, of the values."""
         experts: int = 4
-        hidden: int = 128
-        """Inner width of an expert."""
-        router_width: int = 32
+        """E, without the shared one."""
+        expert_width: int = 16
+        """d, the width in which an expert compares a query with keys and carries what it read."""
         top_k: int = 2
+        """Experts that answer a query. At 1 the gate is the probability: one that is always 1 would train no router."""
         capacity_factor: float = 1.25
-        """An expert answers at most ``ceil(factor N top_k / E)`` queries of a row."""
+        """An expert answers at most ``ceil(factor N top_k / E)`` queries of a row of the batch."""
         seed: int = 0
+        """Of the weights."""
 
         def build(self) -> MixtureOfExperts:
             """A layer with weights drawn from ``seed``."""
@@ -57,103 +66,139 @@ class MixtureOfExperts(nn.Module):
             raise ValueError(f"top_k {config.top_k} is not in 1..{config.experts} experts")
         self.config = c = config
         rng = torch.Generator().manual_seed(c.seed)
-        self.router_query = _draw((c.router_width, c.width), rng)
-        self.router_key = _draw((c.router_width, c.key_width), rng)
-        self.router_direct = _draw((c.experts, c.width), rng)
-        # The last expert is the shared one: it reads the query alone.
-        self.inner = _draw((c.experts + 1, c.hidden, c.width + c.value_width), rng)
-        self.outer = _draw((c.experts + 1, c.width, c.hidden), rng)
+        self.router = _draw((c.width, c.experts), rng)
+        # The last expert is the shared one.
+        self.query_weight = _draw((c.experts + 1, c.width, c.expert_width), rng)
+        self.key_weight = _draw((c.experts + 1, c.expert_width, c.key_width), rng, fan_in=c.key_width)
+        self.value_weight = _draw((c.experts + 1, c.value_width, c.expert_width), rng)
+        self.output_weight = _draw((c.experts + 1, c.expert_width, c.width), rng)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, need_weights: bool = False
+    ) -> AttentionOutput:
         """Route each query and answer it.
 
         Args:
             query: [B, N, D].
-            key: [B, E, Dk], what describes the experts to the router.
-            value: [B, E, Dv], what the experts bring.
-            mask: [B, E] boolean, the experts a row may use; none allowed answers zero.
+            key: [B, Nk, Dk].
+            value: [B, Nk, Dv].
+            mask: [B, Nk] boolean, True keeps.
+            need_weights: also answer ``weights``, ``served`` and ``loads``.
 
         Returns:
-            Output [B, N, D]; weights [B, N, E], the router's full softmax; extras ``gates`` and
-            ``kept`` [B, N, E] (kept False on a positive gate went to the shared expert),
-            ``balance_loss`` and ``z_loss`` [].
+            Output [B, N, D]; weights [B, N, Nk], those of a query's experts mixed by its gates.  Extras, always:
+            ``gates`` [B, N, E].  In training mode: ``balance_loss`` and ``z_loss`` [], to be added to a loss.  On
+            request: ``served`` [B, N, E], the gates within capacity, and ``loads`` [B, E], queries of each expert.
 
         Raises:
             ValueError: on shapes that disagree.
+            RuntimeError: if the output is not finite.
         """
-        self._check(query, key, value, mask)
-        logits = self.logits(query, key)
-        allowed = _allowed(logits, mask)
-        probabilities, gates = route(logits, allowed, self.config.top_k)
-        kept = within_capacity(gates, self._capacity(query.shape[1], allowed))
-        extras = {
-            "gates": gates,
-            "kept": kept,
-            "balance_loss": balance_loss(probabilities, gates, allowed),
-            "z_loss": z_loss(logits, allowed),
-        }
-        return AttentionOutput(self._dispatch(query, value, gates, kept), probabilities, extras)
-
-    def logits(self, query: Tensor, key: Tensor) -> Tensor:
-        """Router logits [B, N, E]: attention over expert keys plus a direct linear term."""
-        q = F.linear(query, self.router_query)
-        k = F.linear(key, self.router_key)
-        return q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]) + F.linear(query, self.router_direct)
-
-    def expert(self, index: int, query: Tensor, value: Tensor) -> Tensor:
-        """Answer of one expert: query [n, D], value [n, Dv] to [n, D]; the last index is shared."""
-        hidden = F.gelu(F.linear(torch.cat([query, value], dim=-1), self.inner[index]))
-        return F.linear(hidden, self.outer[index])
-
-    def _check(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
         check_shapes(query, key, value, mask)
         check_width("query", query, self.config.width)
         check_width("key", key, self.config.key_width)
         check_width("value", value, self.config.value_width)
-        if key.shape[1] != self.config.experts:
-            expected = (key.shape[0], self.config.experts, key.shape[2])
-            raise ValueError(f"key has shape {tuple(key.shape)}, expected {expected}")
+        logits = query @ self.router
+        probabilities, gates = route(logits, None, self.config.top_k)
+        if self.config.top_k == 1:
+            gates = gates * probabilities
 
-    def _capacity(self, queries: int, allowed: Tensor) -> Tensor:
-        """Queries an expert may answer in each row, [B, 1, 1]; per row, so batch equals loop."""
-        count = allowed.sum(-1, keepdim=True).clamp_min(1)
-        load = queries * count.clamp_max(self.config.top_k) / count
-        return torch.ceil(self.config.capacity_factor * load)
+        def experts(asked: Tensor) -> Tensor:
+            return self._answer(asked, key, value, mask, slice(0, self.config.experts), need_weights)
 
-    def _dispatch(self, query: Tensor, value: Tensor, gates: Tensor, kept: Tensor) -> Tensor:
-        """Run each expert on its own queries only, and the shared one on what overflowed."""
-        output = torch.zeros_like(query)
-        spill = (gates * ~kept).sum(-1)
-        for e in range(self.config.experts):
-            at = b, n = kept[..., e].nonzero(as_tuple=True)
-            answer = gates[b, n, e, None] * self.expert(e, query[b, n], value[b, e])
-            output = output.index_put(at, answer, accumulate=True)
-        at = b, n = spill.nonzero(as_tuple=True)
-        nothing = value.new_zeros(len(b), value.shape[-1])
-        answer = spill[b, n, None] * self.expert(self.config.experts, query[b, n], nothing)
-        return output.index_put(at, answer, accumulate=True)
+        def shared(asked: Tensor) -> Tensor:
+            return self._answer(asked, key, value, mask, slice(self.config.experts, None), need_weights)
 
+        c = self.config
+        places = capacity(c.capacity_factor, query.shape[1], c.top_k, c.experts)
+        answer, served = routed(query, gates, places, experts, shared)
+        extras = {"gates": gates}
+        if self.training:
+            extras |= {"balance_loss": balance_loss(probabilities, gates), "z_loss": z_loss(logits)}
+        if not need_weights:
+            return AttentionOutput(checked(answer, "moe"), None, extras)
+        extras |= {"served": served, "loads": (served > 0).sum(1)}
+        return AttentionOutput(checked(answer[..., : c.width], "moe"), answer[..., c.width :], extras)
 
-def naive(layer: MixtureOfExperts, query: Tensor, value: Tensor, gates: Tensor, kept: Tensor) -> Tensor:
-    """Every expert on every query, then gated: the oracle of the dispatch; [B, N, D]."""
-    b, n, _ = query.shape
-    rows = query.flatten(0, 1)
-    shared = layer.expert(layer.config.experts, rows, value.new_zeros(b * n, value.shape[-1]))
-    output = (gates * ~kept).sum(-1, keepdim=True) * shared.view(b, n, -1)
-    for e in range(layer.config.experts):
-        brought = value[:, e, None].expand(-1, n, -1).flatten(0, 1)
-        answer = layer.expert(e, rows, brought).view(b, n, -1)
-        output = output + (gates * kept)[..., e, None] * answer
-    return output
-
-
-def _allowed(logits: Tensor, mask: Tensor | None) -> Tensor:
-    """The mask for every query, [B, N, E]."""
-    if mask is None:
-        return torch.ones_like(logits, dtype=torch.bool)
-    return mask[:, None].expand_as(logits)
+    def _answer(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, which: slice, need_weights: bool
+    ) -> Tensor:
+        """Experts ``which`` [e] on their queries [e, B, C, D]: [e, B, C, D], with the weights behind on request."""
+        e, b, c, _ = query.shape
+        ask = (query.flatten(1, 2) @ self.query_weight[which]) @ self.key_weight[which]  # [e, B C, Dk]
+        ask = ask.view(e, b, c, -1).transpose(0, 1).flatten(1, 2)
+        mixed = read(ask, key, value, mask, scale=1 / math.sqrt(self.config.expert_width), need_weights=need_weights)
+        mixed = mixed.view(b, e, c, -1).transpose(0, 1).flatten(1, 2)  # [e, B C, Dv]
+        said = (mixed[..., : value.shape[-1]] @ self.value_weight[which]) @ self.output_weight[which]
+        whole = torch.cat([said, mixed[..., value.shape[-1] :]], dim=-1) if need_weights else said
+        return whole.view(e, b, c, -1)
 
 
-def _draw(shape: tuple[int, ...], rng: torch.Generator) -> nn.Parameter:
-    """Normal with variance 1/fan-in."""
-    return nn.Parameter(torch.randn(*shape, generator=rng) / math.sqrt(shape[-1]))
+def read(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, scale: float, need_weights: bool = False
+) -> Tensor:
+    """Softmax attention without projections; a row with no key kept reads zero.
+
+    Args:
+        query: [B, M, Dk].
+        key: [B, Nk, Dk].
+        value: [B, Nk, Dv].
+        mask: [B, Nk] boolean, or None.
+        scale: of the inner products.
+        need_weights: append the weights to what is read.
+
+    Returns:
+        [B, M, Dv], or [B, M, Dv + Nk] with the weights.
+    """
+    kept = None if mask is None else mask[:, None]
+    if not need_weights:
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=kept, scale=scale)
+    weights = masked_softmax(scale * (query @ key.transpose(-1, -2)), kept)
+    return torch.cat([weights @ value, weights], dim=-1)
+
+
+def naive(
+    layer: MixtureOfExperts, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The definition, in float64, one row, query and expert at a time: the oracle of ``forward``.
+
+    Args:
+        layer: whose weights are used.
+        query: [B, N, D].
+        key: [B, Nk, Dk].
+        value: [B, Nk, Dv].
+        mask: [B, Nk] boolean.
+
+    Returns:
+        Output [B, N, D] and gates [B, N, E] in float64.
+    """
+    c = layer.config
+    gates = torch.zeros(*query.shape[:2], c.experts).double()
+    for b in range(query.shape[0]):
+        for i in range(query.shape[1]):
+            p = torch.softmax(query[b, i].double() @ layer.router.double(), 0)
+            best = sorted(range(c.experts), key=lambda e: -p[e].item())[: c.top_k]
+            gates[b, i, best] = p[best] if c.top_k == 1 else p[best] / p[best].sum()
+    output = torch.zeros(query.shape).double()
+    places = capacity(c.capacity_factor, query.shape[1], c.top_k, c.experts)
+    for b in range(query.shape[0]):
+        kept = [j for j in range(key.shape[1]) if mask is None or mask[b, j]]
+        for e in range(c.experts) if kept else ():
+            chose = [i for i in range(query.shape[1]) if gates[b, i, e] > 0]
+            for place, i in enumerate(sorted(chose, key=lambda i: -gates[b, i, e].item())):
+                who = e if place < places else c.experts
+                output[b, i] += gates[b, i, e] * _expert(layer, who, query[b, i], key[b, kept], value[b, kept])
+    return output, gates
+
+
+def _expert(layer: MixtureOfExperts, e: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """One expert on one query [D] with keys [n, Dk] and values [n, Dv], every projection made: [D]."""
+    w = (layer.query_weight, layer.key_weight, layer.value_weight, layer.output_weight)
+    w_q, w_k, w_v, w_o = (each[e].double() for each in w)
+    logits = (key.double() @ w_k.T) @ (query.double() @ w_q) / math.sqrt(layer.config.expert_width)
+    return torch.softmax(logits, 0) @ (value.double() @ w_v) @ w_o
+
+
+def _draw(shape: tuple[int, ...], rng: torch.Generator, fan_in: int = 0) -> nn.Parameter:
+    """Normal with variance 1/fan-in, by default the next to last axis."""
+    return nn.Parameter(torch.randn(*shape, generator=rng) / math.sqrt(fan_in or shape[-2]))

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mechanisms.base import AttentionOutput, check_shapes, check_width, masked_softmax
+from mechanisms.base import AttentionOutput, check_shapes, check_width, checked
+from mechanisms.dot_product import attend, attention_weights, check_heads, few, join, matrix, mix, project
 from mechanisms.registry import register
 
 
@@ -28,11 +29,14 @@ class MultiHeadAttention(nn.Module):
     class Config:
         """Sizes and start of the layer."""
 
-        width: int = 64
+        width: int = 256
         """W, of the query and of the output."""
-        key_width: int = 64
-        value_width: int = 64
+        key_width: int = 256
+        """Width of a key."""
+        value_width: int = 256
+        """Width of a value."""
         heads: int = 4
+        """H, which divides W."""
         element_queries: int = 0
         """Learned queries used when none is given."""
         qk_norm: bool = True
@@ -40,6 +44,7 @@ class MultiHeadAttention(nn.Module):
         logit_scale: float = 10.0
         """Start of the learned g_h under ``qk_norm``; without it g_h starts at 1/sqrt(d)."""
         seed: int = 0
+        """Of the weights."""
 
         def build(self) -> MultiHeadAttention:
             """A layer with weights drawn from ``seed``."""
@@ -52,19 +57,26 @@ class MultiHeadAttention(nn.Module):
             ValueError: if the heads do not divide the width.
         """
         super().__init__()
-        if config.heads < 1 or config.width % config.heads:
-            raise ValueError(f"width {config.width} is not a multiple of {config.heads} heads")
+        check_heads(config.width, config.heads)
         self.config = config
         rng = torch.Generator().manual_seed(config.seed)
-        self.query_weight = _matrix(config.width, config.width, rng)
-        self.key_weight = _matrix(config.width, config.key_width, rng)
-        self.value_weight = _matrix(config.width, config.value_width, rng)
-        self.output_weight = _matrix(config.width, config.width, rng)
+        self.query_weight = matrix(config.width, config.width, rng)
+        self.key_weight = matrix(config.width, config.key_width, rng)
+        self.value_weight = matrix(config.width, config.value_width, rng)
+        self.output_weight = matrix(config.width, config.width, rng)
         self.queries = nn.Parameter(torch.randn(config.element_queries, config.width, generator=rng))
         start = config.logit_scale if config.qk_norm else 1 / math.sqrt(config.width // config.heads)
         self.scale = nn.Parameter(torch.full((config.heads,), start))
 
-    def forward(self, query: Tensor | None, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
+    def forward(
+        self,
+        query: Tensor | None,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None = None,
+        *,
+        need_weights: bool = False,
+    ) -> AttentionOutput:
         """Attend.
 
         Args:
@@ -72,25 +84,29 @@ class MultiHeadAttention(nn.Module):
             key: [B, Nk, key_width].
             value: [B, Nk, value_width].
             mask: [B, Nk] boolean, True keeps.
+            need_weights: whether to tell who read what; the fused kernel cannot, so it takes longer.
 
         Returns:
-            Output [B, Nq, W]; weights [B, H, Nq, Nk]; no extras.
+            Output [B, Nq, W]; with ``need_weights`` also weights [B, H, Nq, Nk] and, in extras,
+            ``head_outputs`` [B, H, Nq, d], what the output projection joins.
 
         Raises:
             ValueError: on shapes that disagree, or no query where none is learned.
+            RuntimeError: on NaN or infinity.
         """
         query = self._query(query, key)
-        check_shapes(query, key, value, mask)
-        check_width("query", query, self.config.width)
-        check_width("key", key, self.config.key_width)
-        check_width("value", value, self.config.value_width)
-        q = self._normal(self._heads(F.linear(query, self.query_weight)))
-        k = self._normal(self._heads(F.linear(key, self.key_weight)))
-        v = self._heads(F.linear(value, self.value_weight))
-        logits = self.scale[:, None, None] * (q @ k.transpose(-1, -2))  # [B, H, Nq, Nk]
-        weights = masked_softmax(logits, None if mask is None else mask[:, None, None])
-        joined = (weights @ v).transpose(1, 2).flatten(2)  # [B, Nq, W]
-        return AttentionOutput(F.linear(joined, self.output_weight), weights)
+        self._check(query, key, value, mask)
+        heads = self.config.heads
+        q = self._unit(F.linear(query, self.query_weight)) * self.scale[:, None]  # [B, Nq, H, d]
+        k = self._unit(F.linear(key, self.key_weight))  # [B, Nk, H, d]
+        if not need_weights and not few(query.shape[1], key.shape[1], self.config.width, heads):
+            read = attend(q.flatten(2), k.flatten(2), F.linear(value, self.value_weight), mask, heads, scale=1.0)
+            return AttentionOutput(checked(F.linear(read, self.output_weight), "multi_head"))
+        weights = attention_weights(q.transpose(1, 2), k.transpose(1, 2), mask)
+        # Values are mixed before they are projected: few mixtures are cheaper to project than all values.
+        read = project(mix(weights, value), self.value_weight)
+        output = checked(F.linear(join(read), self.output_weight), "multi_head")
+        return AttentionOutput(output, weights, {"head_outputs": read}) if need_weights else AttentionOutput(output)
 
     def _query(self, query: Tensor | None, key: Tensor) -> Tensor:
         if query is not None:
@@ -99,16 +115,16 @@ class MultiHeadAttention(nn.Module):
             raise ValueError("no query given and element_queries is 0")
         return self.queries.expand(key.shape[0], -1, -1)
 
-    def _heads(self, x: Tensor) -> Tensor:
-        """[B, N, W] to [B, H, N, d]."""
-        return x.reshape(*x.shape[:2], self.config.heads, -1).transpose(1, 2)
+    def _check(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
+        check_shapes(query, key, value, mask)
+        check_width("query", query, self.config.width)
+        check_width("key", key, self.config.key_width)
+        check_width("value", value, self.config.value_width)
 
-    def _normal(self, x: Tensor) -> Tensor:
+    def _unit(self, x: Tensor) -> Tensor:
+        """[B, N, W] to [B, N, H, d], each d of length 1 under ``qk_norm``."""
+        x = torch.unflatten(x, -1, (self.config.heads, -1))
         return F.normalize(x, dim=-1) if self.config.qk_norm else x
-
-
-def _matrix(rows: int, columns: int, rng: torch.Generator) -> nn.Parameter:
-    return nn.Parameter(nn.init.xavier_uniform_(torch.empty(rows, columns), generator=rng))
 
 
 def naive(layer: MultiHeadAttention, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -135,9 +151,11 @@ def naive(layer: MultiHeadAttention, query: Tensor, key: Tensor, value: Tensor, 
             pieces = []
             for h in range(layer.config.heads):
                 rows = slice(h * d, (h + 1) * d)
-                q = layer._normal(w_q[rows] @ query[b, i].double())
-                k = layer._normal(key[b, kept].double() @ w_k[rows].T)
+                q = w_q[rows] @ query[b, i].double()
+                k = key[b, kept].double() @ w_k[rows].T
                 v = value[b, kept].double() @ w_v[rows].T
+                if layer.config.qk_norm:
+                    q, k = q / q.norm(), k / k.norm(dim=1, keepdim=True)
                 pieces.append(torch.softmax(scale[h] * (k @ q), 0) @ v)
             output[b, i] = w_o @ torch.cat(pieces)
     return output

@@ -13,8 +13,17 @@ from torch import nn
 M = TypeVar("M", bound=type[nn.Module])
 
 _MODULES = {
+    "cross": "mechanisms.cross",
+    "flash": "mechanisms.flash",
+    "graph_rope": "mechanisms.graph_rope",
+    "hyperbolic": "mechanisms.hyperbolic",
+    "information_bottleneck": "mechanisms.information_bottleneck",
+    "linear": "mechanisms.linear",
+    "mixed_curvature": "mechanisms.mixed_curvature",
     "moe": "mechanisms.moe",
     "multi_head": "mechanisms.multi_head",
+    "natural_gradient": "mechanisms.natural_gradient",
+    "sliced_wasserstein": "mechanisms.sliced_wasserstein",
     "topology_gated": "mechanisms.topology_gated",
 }
 _CLASSES: dict[str, type[nn.Module]] = {}

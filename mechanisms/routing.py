@@ -1,11 +1,12 @@
-"""Choosing experts: probabilities, gates, capacity and the two losses that keep a router honest.
+"""Choosing experts: probabilities, gates, capacity, dispatch, and the two losses that keep a router honest.
 
-Letters: B batch, N queries, E experts.
+Letters: B batch, N queries, E experts, C capacity, D width.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -13,12 +14,12 @@ from torch import Tensor
 from mechanisms.base import masked_softmax
 
 
-def route(logits: Tensor, allowed: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
+def route(logits: Tensor, allowed: Tensor | None, top_k: int) -> tuple[Tensor, Tensor]:
     """Probabilities over the allowed experts, and gates on the best ``top_k`` of them.
 
     Args:
         logits: [..., E].
-        allowed: boolean, broadcastable to ``logits``.
+        allowed: boolean, broadcastable to ``logits``; None allows all.
         top_k: experts to keep; ties go to the lower index.
 
     Returns:
@@ -30,39 +31,57 @@ def route(logits: Tensor, allowed: Tensor, top_k: int) -> tuple[Tensor, Tensor]:
     return probabilities, gates / gates.sum(-1, keepdim=True).clamp_min(torch.finfo(gates.dtype).tiny)
 
 
-def within_capacity(gates: Tensor, capacity: Tensor) -> Tensor:
-    """Which assignments an expert answers: its strongest gates first, whatever the order of queries.
+def capacity(factor: float, queries: int, top_k: int, experts: int) -> int:
+    """Queries that an expert may answer: ``factor`` times its even share, rounded up, at most all of them.
+
+    >>> capacity(1.25, 100, 2, 4)
+    63
+    """
+    return min(queries, math.ceil(factor * queries * top_k / experts))
+
+
+def routed(
+    query: Tensor, gates: Tensor, places: int, experts: Callable[[Tensor], Tensor], shared: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Let each expert answer its strongest gates, and the shared expert what overflows.
+
+    Every buffer has a fixed size, so nothing here depends on the numbers: the graph can be traced. An expert with
+    fewer queries than places answers others as well, at gate 0.
 
     Args:
-        gates: [B, N, E].
-        capacity: broadcastable to [B, N, E], queries per expert and row.
+        query: [B, N, D].
+        gates: [B, N, E], 0 where an expert was not chosen.
+        places: C, the most queries that an expert answers, at most N.
+        experts: maps [E, B, C, D], the queries of each expert, to answers [E, B, C, any].
+        shared: maps [1, B, N, D] to answers [1, B, N, any].
 
     Returns:
-        Boolean [B, N, E].
+        Output [B, N, any], and the gates [B, N, E] that were served; the rest of a gate went to the shared expert.
     """
-    order = gates.argsort(dim=1, descending=True, stable=True)
-    return (gates > 0) & (order.argsort(dim=1) < capacity)
+    if places >= query.shape[1]:  # all fit: no queue, no overflow
+        answers = experts(query.expand(gates.shape[-1], -1, -1, -1))
+        return torch.einsum("bne,ebnd->bnd", gates, answers), gates
+    order = gates.permute(2, 0, 1).sort(dim=-1, descending=True, stable=True)  # [E, B, N]
+    strength, rows = order.values[..., :places], order.indices[..., :places]
+    first = query.shape[1] * torch.arange(query.shape[0], device=query.device)
+    rows = (rows + first[:, None]).flatten()  # among the B N queries of the batch
+    answers = experts(query.flatten(0, 1)[rows].view(*strength.shape, -1))
+    served = torch.zeros_like(order.values).scatter(-1, order.indices[..., :places], strength).permute(1, 2, 0)
+    output = (gates - served).sum(-1, keepdim=True) * shared(query[None])[0]
+    parts = (strength[..., None] * answers).flatten(0, 2)
+    return output.flatten(0, 1).index_add(0, rows, parts).view_as(output), served
 
 
-def balance_loss(probabilities: Tensor, gates: Tensor, allowed: Tensor) -> Tensor:
-    """``sum_e f_e P_e / sum_e u_e^2``: 1 when the router is uniform over what is allowed.
+def balance_loss(probabilities: Tensor, gates: Tensor) -> Tensor:
+    """``E sum_e f_e P_e`` (Fedus et al. 2021): 1 for a uniform router, E for one that always picks the same expert.
 
-    f is the share of assignments, P the mean probability, u the mean of a uniform router;
-    with all E experts allowed, u_e = 1/E and this is Switch's ``E sum_e f_e P_e``.
+    f is the share of assignments, which has no gradient, and P the mean probability; both are [B, N, E] given.
     """
-    uniform = allowed / allowed.sum(-1, keepdim=True).clamp_min(1)
-    f, p, u = (_shares(x) for x in ((gates > 0).to(probabilities), probabilities, uniform))
-    return (f * p).sum() / (u * u).sum().clamp_min(torch.finfo(p.dtype).tiny)
+    chosen = (gates > 0).to(probabilities)
+    f, p = chosen.sum((0, 1)) / chosen.sum(), probabilities.mean((0, 1))
+    return gates.shape[-1] * (f * p).sum()
 
 
-def z_loss(logits: Tensor, allowed: Tensor) -> Tensor:
-    """Mean squared log-sum-exp of the allowed logits: keeps the router's logits small."""
-    some = allowed.any(-1)
-    total = torch.logsumexp(logits.masked_fill(~allowed, -math.inf)[some], dim=-1)
-    return total.square().sum() / max(1, total.numel())
-
-
-def _shares(x: Tensor) -> Tensor:
-    """[B, N, E] to the share of each expert, [E]."""
-    total = x.sum((0, 1))
-    return total / total.sum().clamp_min(torch.finfo(x.dtype).tiny)
+def z_loss(logits: Tensor) -> Tensor:
+    """Mean squared log-sum-exp of logits [..., E] (Zoph et al. 2022): keeps the router's logits small."""
+    return torch.logsumexp(logits, dim=-1).square().mean()

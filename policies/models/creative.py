@@ -139,7 +139,7 @@ class CreativeScorer(HeadModel):
         kind = torch.eye(len(ELEMENTS)).expand(len(key), -1, -1)
         elements, content = torch.cat([key, query], dim=1), torch.cat([value, query], dim=1)
         there = None if mask is None else torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        read = self.attention(None, torch.cat([elements, kind], dim=-1), content, there)
+        read = self.attention(None, torch.cat([elements, kind], dim=-1), content, there, need_weights=True)
         features = read.output if there is None else read.output * there[..., None]
         return read, features.flatten(1)
 

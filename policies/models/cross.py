@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mechanisms.base import AttentionOutput
-from mechanisms.multi_head import MultiHeadAttention
+from mechanisms.cross import CrossAttention
 from policies.embedding import WIDTH as QUERY
 from policies.models.head import HeadModel
 from policies.models.reports import USUAL_CONVERSIONS
@@ -29,7 +29,7 @@ class CrossPlatform(HeadModel):
     def __init__(self) -> None:
         """Draw the weights; the head starts at nothing, so that an untrained bridge carries over."""
         super().__init__()
-        self.attention = MultiHeadAttention.Config(width=QUERY, key_width=KEY, value_width=KEY, heads=4).build()
+        self.attention = CrossAttention.Config(query_width=QUERY, key_width=KEY, value_width=KEY).build()
         self.inner = nn.Linear(QUERY + RATES, _HIDDEN)
         self.outer = nn.Linear(_HIDDEN, RATES)
         rng = torch.Generator().manual_seed(1)
@@ -52,8 +52,8 @@ class CrossPlatform(HeadModel):
             over ``USUAL_CONVERSIONS``; weights [B, 4, 1, P].
         """
         carried = self.simple(query, key, value, mask).output
-        read = self.attention(query, key, value, mask)
-        joined = torch.cat([query + read.output, carried], dim=-1)
+        read = self.attention(query, key, value, mask, need_weights=True)
+        joined = torch.cat([read.output, carried], dim=-1)
         return AttentionOutput(carried + self.outer(torch.nn.functional.gelu(self.inner(joined))), read.weights)
 
     def simple(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from mechanisms.base import AttentionOutput
-from mechanisms.topology_gated import SIGNALS, TopologyGatedAttention
+from mechanisms.health_signals import SIGNALS
+from mechanisms.topology_gated import TopologyGatedAttention
 from policies.models.head import HeadModel
 from policies.models.shapes import Shape
 
@@ -54,14 +55,14 @@ class HealthGate(HeadModel):
             portfolio's coherence; no weights; extras ``coherence`` [B], ``structure``, ``change``, ``surprise`` [B],
             NaN without a campaign, and ``structure_share``, ``change_share``, ``surprise_share`` [B, N].
         """
-        extras = self.attention(query, key, value, mask).extras
+        extras = self.attention.measure(query, key, value, mask)
         signals = torch.stack([extras[name] for name in SIGNALS], dim=-1)
         mean, spread = self._usual(query if mask is None else mask)
         return _answer(extras, self.attention.coherence((signals - mean) / spread).to(query.dtype))
 
     def simple(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
         """The signals and each campaign's share in them as in ``forward``, and coherence 1 whatever they are."""
-        return _answer(self.attention(query, key, value, mask).extras, query.new_ones(len(query)))
+        return _answer(self.attention.measure(query, key, value, mask), query.new_ones(len(query)))
 
     def loss(self, output: Tensor, target: Mapping[str, Tensor]) -> Tensor:
         """[B] log-loss of "there is a shock now", whose chance is what coherence lacks to 1.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mechanisms.topology_gated import SIGNALS
+from mechanisms.health_signals import SIGNALS
 from policies.embedding import embed_many
 from policies.models.creative import ELEMENTS, CreativeScorer
 from policies.models.cross import CrossPlatform
@@ -182,7 +183,7 @@ def test_a_simple_health_gate_blames_the_campaign_and_judges_nothing() -> None:
     answer = HealthGate().answer(query=query, key=key, value=value)
     assert answer.output.shape == (1, 20, 2)
     assert answer.output[0, :, 0].argmax() == 4
-    assert answer.extras["change"].item() == pytest.approx(1.0)
+    assert answer.extras["change"].item() == pytest.approx(math.sqrt(20 / 3 + 20))
     assert answer.extras["coherence"].tolist() == [1.0]
     assert (answer.output[0, :, 1] == 1.0).all()
 
