@@ -45,6 +45,8 @@ from policies.models.weights import Record, Score
 
 Draw = Callable[[int], Sample]
 TRAINING, VALIDATION, HELD_OUT = range(10_000, 11_000), range(12_000, 12_100), range(13_000, 13_100)
+_WIDTH = 140
+"""Columns of the table, wherever it is printed."""
 _AGREES = 1e-3
 """Relative difference of a score computed anew, on another processor perhaps, from the one that was written."""
 
@@ -248,7 +250,7 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compute the held-out scores of what is shipped anew")
     parser.add_argument("--date", default=date.today().isoformat(), help="of the weights; today's otherwise")
     options = parser.parse_args()
-    console = Console()
+    console = Console(width=_WIDTH)
     with multiprocessing.get_context("spawn").Pool(2, maxtasksperchild=1) as pool:
         if options.check:
             pairs = dict(zip(options.only, pool.map(check, options.only, 1), strict=True))
