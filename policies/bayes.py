@@ -43,6 +43,17 @@ class BayesianLinear:
             raise ValueError(f"prior precision is {prior}, expected a positive number")
         return cls(prior * np.eye(width), np.zeros(width), 0.0, prior)
 
+    @classmethod
+    def around(cls, mean: Array, root: Array) -> BayesianLinear:
+        """Nothing seen yet, weights around ``mean`` [F] with covariance ``root root^T``, root [F, F].
+
+        Raises:
+            numpy.linalg.LinAlgError: if ``root`` is singular.
+        """
+        inverse = np.linalg.inv(root)
+        precision = inverse.T @ inverse
+        return cls(precision, precision @ mean, 0.0, float(np.diagonal(precision).mean()))
+
     def update(self, features: ArrayLike, targets: ArrayLike, weights: ArrayLike | None = None) -> BayesianLinear:
         """The state after n more rows.
 

@@ -22,12 +22,15 @@ _CREATIVE_PRIOR = 25.0
 _ROUTER_PRIOR = 20.0
 
 
-def creative_head(features: Floats, evidence: Evidence, portfolio: Portfolio, cells: Floats) -> Head:
+def creative_head(
+    features: Floats, evidence: Evidence, portfolio: Portfolio, cells: Floats, opening: Head | None = None
+) -> Head:
     """Weights of the creative scorer: log of each creative's conversions over what its campaign expects.
 
     ``features`` [R, K, 64]; ``cells`` [R, C, K]: conversions per click without the creative's own factor. A log
     ratio varies by what is the creative's own and by one over its conversions. ``root`` [65, 65] is a square root
-    of the weights' covariance, bias last, so that the model can say how sure it is of a creative.
+    of the weights' covariance, bias last, so that the model can say how sure it is of a creative. ``opening``: the
+    shipped head, where there is one; the fit begins with it, else with weights around 0.
     """
     seen = evidence.conversions.sum(axis=1)
     due = (evidence.matured_clicks * cells).sum(axis=1)
@@ -36,8 +39,17 @@ def creative_head(features: Floats, evidence: Evidence, portfolio: Portfolio, ce
     width = features.shape[2]
     x = np.concatenate([features[rows], np.ones((int(rows.sum()), 1))], axis=1)
     weight = 1.0 / (OWN_VARIANCE + 1.0 / (seen + 1.0))
-    fit = BayesianLinear.start(width + 1, prior=_CREATIVE_PRIOR).update(x, target, weight[rows])
+    fit = _opening(width + 1, opening).update(x, target, weight[rows])
     return {"weights": fit.mean[:width], "bias": fit.mean[width:], "root": fit.covariance_root}
+
+
+def _opening(width: int, head: Head | None) -> BayesianLinear:
+    """Before any evidence of the run."""
+    if head is None:
+        return BayesianLinear.start(width, prior=_CREATIVE_PRIOR)
+    root = np.asarray(head["root"], np.float64)
+    mean = np.concatenate([head["weights"], head["bias"]]).astype(np.float64)
+    return BayesianLinear.around(mean, root)
 
 
 def router_head(features: Floats, shares: Floats, sure: Floats, allowed: Bools) -> Head:

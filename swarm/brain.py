@@ -157,18 +157,18 @@ class Brain:
         return Request(query=state[None], key=reference[None], value=surprise[None], mask=seen[None])
 
     def hear_creatives(self, answer: Answer) -> None:
-        """Take the creative scores on as priors; a scorer without a head says nothing."""
+        """Take the creative scores on as priors; a scorer that answers simply says nothing."""
         rows, _, creatives = self.portfolio.shape
         overall = answer.output[:, 0, -1].reshape(rows, creatives).astype(np.float64)
         self.attention.creative_features = answer.extras["features"].reshape(rows, creatives, -1).astype(np.float64)
-        if answer.version:
+        if answer.source != "simple":
             doubt = answer.extras["doubt"].reshape(rows, creatives).astype(np.float64)
             self.attention.creative = learning.creative_prior(overall, doubt, self.portfolio.creatives)
 
     def hear_routes(self, answer: Answer) -> None:
-        """Take the router's gates on as prior shares; a router without a head means equal shares."""
+        """Take the router's gates on as prior shares; a router that answers simply means equal shares."""
         self.attention.routing_features = answer.extras["features"].astype(np.float64)
-        if answer.version:
+        if answer.source != "simple":
             gates = answer.output[:, 0].astype(np.float64)
             self.attention.shares = learning.prior_shares(
                 gates,
@@ -183,7 +183,7 @@ class Brain:
             self.attention.coherence = float("nan")
             return
         self.attention.signals = {name: float(answer.extras[name][0]) for name in SIGNALS}
-        self.attention.coherence = float(answer.extras["coherence"][0]) if answer.version else 1.0
+        self.attention.coherence = float(answer.extras["coherence"][0]) if answer.source != "simple" else 1.0
         self.attention.blame = answer.output[0, :, 0].astype(np.float64)
 
     # ---- decisions

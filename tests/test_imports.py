@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 OWN = ("mechanisms", "policies", "swarm")
+TRAINER = "policies/models/train.py"
+"""The program that trains draws its examples from the embedded market; a market of its own would be another truth."""
 FILES = [path.relative_to(ROOT).as_posix() for package in OWN for path in sorted((ROOT / package).rglob("*.py"))]
 
 
@@ -65,6 +68,27 @@ def test_layers(file: str) -> None:
         torch = _under(file, "swarm/attention/")
         forbidden |= (set() if ray else {"ray"}) | (set() if torch else {"torch"})
     assert not names & forbidden
+
+
+def test_the_trainer_knows_nothing_of_the_swarm_but_its_samples() -> None:
+    """By name alone, for it imports them where they are drawn."""
+    source = (ROOT / TRAINER).read_text(encoding="utf-8")
+    assert "swarm" not in _imports(TRAINER)
+    assert set(re.findall(r"[\"' ]swarm\.[a-z_.]+", source)) == {'"swarm.platforms.samples.'}
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file != TRAINER])
+def test_nobody_imports_the_trainer(file: str) -> None:
+    """What runs does not drag the market and scikit-learn along."""
+    source = (ROOT / file).read_text(encoding="utf-8")
+    assert "models.train" not in source
+    assert "models import train" not in source
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if not _under(file, "policies/models/rivals/")])
+def test_scikit_learn_is_for_rivals_alone(file: str) -> None:
+    """It is no dependency of the package."""
+    assert "sklearn" not in _imports(file)
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if _under(file, "swarm/")])

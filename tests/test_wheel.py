@@ -77,12 +77,13 @@ def away(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Away:
 
 
 def test_the_wheel_holds_the_packages_and_the_examples(wheel: Path) -> None:
-    """Every module, the marks of typing, all of `configs/` as `swarm/examples/`; no tests, benchmarks or tools."""
+    """Every module, the marks of typing, weights, all of `configs/` as `swarm/examples/`; no tests or benchmarks."""
     wanted = {
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
         for path in [ROOT / package / "py.typed", *(ROOT / package).rglob("*.py")]
     }
+    wanted |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "policies" / "models").rglob("*.safetensors")}
     configs = ROOT / "configs"
     wanted |= {f"swarm/examples/{path.relative_to(configs).as_posix()}" for path in configs.rglob("*.yaml")}
     held = set(zipfile.ZipFile(wheel).namelist())

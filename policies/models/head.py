@@ -1,9 +1,9 @@
-"""What the three models share: a fixed body and a small head that is learned elsewhere."""
+"""What all models share: an answer that is trained, learnt in the run or simple, and says which; and a loss."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,24 +13,46 @@ from torch import Tensor, nn
 
 from mechanisms.base import AttentionOutput
 from policies.models.shapes import Shape, check_arrays
+from policies.models.task import Source
 
 
 class HeadModel(nn.Module):
-    """A model that answers neutrally until a head is set.
+    """A mechanism and a small head, with the simple alternative beside them.
 
-    The body is drawn from a fixed seed and never changes, so features recorded under one head
-    stay valid for training the next.
+    A model starts simple. ``policies.models.weights.load`` makes it trained; a head that the run learns replaces the
+    shipped one, on the same body.
     """
 
-    HEAD: ClassVar[Mapping[str, Shape]]
-    """Names and shapes of the head's arrays."""
+    HEAD: ClassVar[Mapping[str, Shape]] = {}
+    """Names and shapes of the arrays of a head that is learnt in the run; empty where none is."""
+    forward: Callable[..., AttentionOutput]
+    """The answer, by the names that ``Sample.inputs`` has; every tensor of it has B first."""
+    simple: Callable[..., AttentionOutput]
+    """The alternative on the same inputs, without weights; its output has the shape of ``forward``'s."""
 
     def __init__(self) -> None:
-        """Start without a head."""
+        """Start simple and without a head."""
         super().__init__()
+        self.source: Source = "simple"
         self.version = 0
-        """Version of the head; 0 before one is set."""
+        """Version of the head learnt in the run; 0 before one is set."""
         self.head: dict[str, Tensor] | None = None
+
+    def answer(self, **inputs: Tensor) -> AttentionOutput:
+        """What the service gives."""
+        if self.source == "simple":
+            return self.simple(**inputs)
+        answer: AttentionOutput = self(**inputs)
+        return answer
+
+    def loss(self, output: Tensor, target: Mapping[str, Tensor]) -> Tensor:
+        """[B] a proper score of ``output``, lower is better: for training, for held-out markets, for every rival."""
+        raise NotImplementedError
+
+    def objective(self, inputs: Mapping[str, Tensor], target: Mapping[str, Tensor], markets: int) -> Tensor:  # noqa: ARG002
+        """[] what training lowers on a batch of ``markets`` markets, which stand one after another and are equally
+        large; the mean loss, where a model has nothing to add to it."""
+        return self.loss(self(**inputs).output, target).mean()
 
     def set_head(self, arrays: Mapping[str, NDArray[Any]], version: int) -> None:
         """Answer with these arrays from now on.
@@ -50,11 +72,7 @@ class HeadModel(nn.Module):
             if not np.isfinite(array).all():
                 raise ValueError(f"head of {name}: {key} holds a NaN or infinite number")
         self.head = {key: torch.tensor(array, dtype=torch.float32) for key, array in arrays.items()}
-        self.version = version
-
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
-        """Answer a batch; every tensor of the answer has B first."""
-        raise NotImplementedError
+        self.version, self.source = version, "learnt"
 
 
 def projection(rows: int, columns: int, seed: int) -> Tensor:

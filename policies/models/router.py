@@ -1,15 +1,16 @@
 """Which platform experts a campaign should use, and how much of each.
 
-Letters: B campaigns, E experts, V width of a value.
+Letters: B campaigns, E experts, V width of a value, S steps of money.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mechanisms.base import AttentionOutput
 from mechanisms.routing import route
@@ -22,12 +23,15 @@ FEATURES = 32
 """Features of a campaign as an expert sees it."""
 TOP_K = 2
 """Experts that get a share."""
+ADVICE = 0.5
+"""Weight of the router's gates in a campaign's first split, as configured by default; the rest is equal shares."""
 
 
 class ExpertRouter(HeadModel):
-    """Router of a mixture of experts whose logits are one regression per expert.
+    """Router of a mixture of experts. Shipped: logits <A x, B k> of campaign x and expert k, so that there may be any
+    number of experts; a head that the run learns has one regression per expert instead. Simple: equal shares.
 
-    The features of a pair are a fixed projection of campaign plus expert: an expert embedding
+    The features of a pair, on which the run learns, are a fixed projection of campaign plus expert: an expert embedding
     that never changes only shifts the expert's bias, one that reports its state informs.
     """
 
@@ -40,7 +44,14 @@ class ExpertRouter(HeadModel):
     def __init__(self) -> None:
         """Draw the body."""
         super().__init__()
-        self.register_buffer("body", projection(FEATURES, WIDTH, 3))
+        self.register_buffer("body", projection(FEATURES, WIDTH, 3), persistent=False)
+        self.router_query = nn.Linear(WIDTH, FEATURES)
+        self.router_key = nn.Linear(WIDTH, FEATURES, bias=False)
+        with torch.no_grad():
+            self.router_query.weight.copy_(projection(FEATURES, WIDTH, 4) / math.sqrt(WIDTH))
+            self.router_query.bias.zero_()
+            self.router_key.weight.copy_(projection(FEATURES, WIDTH, 5) / math.sqrt(WIDTH))
+        self.requires_grad_(requires_grad=False)  # the service never trains
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
         """Share campaigns out.
@@ -54,21 +65,46 @@ class ExpertRouter(HeadModel):
         Returns:
             Output [B, 1, V]: values mixed by the gates of the best two, which sum to 1 (0 if nothing is allowed);
             weights [B, 1, E]: softmax over all allowed experts; extras ``features`` [B, E, 32].
-            Without a head the first two allowed experts share equally.
 
         Raises:
-            ValueError: if the head has another number of experts.
+            ValueError: if a head that the run has learnt has another number of experts.
         """
         features = (query + key) @ self.body.T
-        allowed = torch.ones(key.shape[:2], dtype=torch.bool) if mask is None else mask
-        probabilities, gates = route(self._logits(features), allowed, TOP_K)
+        probabilities, gates = route(self._logits(query, key, features), _allowed(key, mask), TOP_K)
         return AttentionOutput(gates[:, None] @ value, probabilities[:, None], {"features": features})
 
-    def _logits(self, features: Tensor) -> Tensor:
-        """[B, E, 32] to [B, E]."""
+    def simple(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
+        """Equal shares of all allowed experts; the features are there, for the run to learn on."""
+        allowed = _allowed(key, mask)
+        shares = (allowed / allowed.sum(-1, keepdim=True).clamp_min(1)).to(value)[:, None]
+        return AttentionOutput(shares @ value, shares, {"features": (query + key) @ self.body.T})
+
+    def loss(self, output: Tensor, target: Mapping[str, Tensor]) -> Tensor:
+        """[B] value lost against the best split, in per cent of it.
+
+        Args:
+            output: [B, 1, E], gates; the split is half of them and half equal shares, as a campaign's first one is.
+            target: ``worth`` [B, E, S], what an expert's platform brings for 0 to all the money, over the best split.
+        """
+        worth = target["worth"]
+        allowed = (worth[..., -1] > 0).to(output)
+        split = ADVICE * output[:, 0] + (1.0 - ADVICE) * allowed / allowed.sum(-1, keepdim=True)
+        place = split * (worth.shape[-1] - 1)
+        low = place.detach().floor().long().clamp(0, worth.shape[-1] - 2)[..., None]
+        left, right = (worth.gather(-1, at)[..., 0] for at in (low, low + 1))
+        return 100.0 * (1.0 - (left + (right - left) * (place - low[..., 0])).sum(-1))
+
+    def _logits(self, query: Tensor, key: Tensor, features: Tensor) -> Tensor:
+        """[B, E]"""
         if self.head is None:
-            return features.new_zeros(features.shape[:2])
+            pairs: Tensor = self.router_query(query) @ self.router_key(key).mT
+            return pairs[:, 0]
         weights, bias = self.head["weights"], self.head["bias"]
         if features.shape[1] != len(bias):
             raise ValueError(f"key has {features.shape[1]} experts, expected the head's {len(bias)}")
         return (features * weights).sum(-1) + bias
+
+
+def _allowed(key: Tensor, mask: Tensor | None) -> Tensor:
+    """[B, E]"""
+    return torch.ones(key.shape[:2], dtype=torch.bool) if mask is None else mask

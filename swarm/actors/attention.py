@@ -70,7 +70,8 @@ class AttentionService:
         answer = await self._batcher.submit(use_case, request)
         self._metrics.observe("swarm_attention_batch_size", answer.batch_size, mechanism=use_case)
         self._metrics.observe("swarm_attention_latency_ms", 1000 * (time.perf_counter() - began), mechanism=use_case)
-        self._log.info("answered", use_case=use_case, version=answer.version, batch=answer.batch_size)
+        told = {"version": answer.version, "source": answer.source, "batch": answer.batch_size}
+        self._log.info("answered", use_case=use_case, **told)
         return answer
 
     async def set_head(self, use_case: str, arrays: Mapping[str, NDArray[Any]], version: int) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from policies import learning, planning
 from policies.frames import Evidence, Floats, Portfolio
 from policies.health import Usual
+from policies.models import weights
 from policies.tuner import Tuner, Verdict
 from policies.tuning import Hyper, Tuning
 from swarm.actors.bounded import bounded
@@ -65,6 +66,7 @@ class FeedbackLoop:
         self._usual = (
             Usual.start() if usual is None else Usual(usual[1]["mean"], usual[1]["square"], int(usual[1]["hours"]))
         )
+        self._opening = weights.head("creative_scoring", ("weights", "bias", "root"))
         tuner = kept.get("state/tuner")
         self._tuner = None if tuner is None else Tuner.from_arrays(tuner[1])
 
@@ -90,7 +92,7 @@ class FeedbackLoop:
         bind_tick(lesson.tick)
         item = lesson.evidence
         flat = planning.rates_without_creatives(portfolio, item)
-        creative = learning.creative_head(lesson.creative_features, item, portfolio, flat)
+        creative = learning.creative_head(lesson.creative_features, item, portfolio, flat, self._opening)
         sure = item.conversions.sum(axis=(1, 2))
         router = learning.router_head(lesson.routing_features, lesson.shares, sure, portfolio.allowed)
         for name, head in (("creative_scoring", creative), ("expert_routing", router)):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -124,7 +124,7 @@ class AttentionEngine:
             return slot.model
         if slot.failure is None or self._clock() - slot.failed_at_s >= LOAD_RETRY_S:
             try:
-                slot.model = _build(self._table[use_case].factory, self._threads)
+                slot.model = _build(use_case, self._table[use_case].factory, self._threads)
             except Exception as error:  # whatever broke, the other use cases go on
                 slot.failure, slot.failed_at_s = error, self._clock()
             else:
@@ -133,12 +133,15 @@ class AttentionEngine:
         raise Unavailable(f"{use_case}: model does not load: {slot.failure!r}") from slot.failure
 
 
-def _build(factory: str, threads: int) -> HeadModel:
+def _build(use_case: str, factory: str, threads: int) -> HeadModel:
     import torch
+
+    from policies.models import weights
 
     torch.set_num_threads(threads)
     module, name = factory.split(":")
     model: HeadModel = getattr(import_module(module), name)()
+    weights.load(model, use_case)
     return model.eval()
 
 
@@ -164,7 +167,7 @@ def _run(model: HeadModel, requests: Sequence[Request]) -> Sequence[Answer]:
 
     tensors = {name: torch.from_numpy(array) for name, array in _join(requests).items()}
     with torch.inference_mode():
-        result = model(tensors["query"], tensors["key"], tensors["value"], tensors.get("mask"))
+        result = model.answer(**tensors)
     output, weights = result.output.numpy(), None if result.weights is None else result.weights.numpy()
     extras = {name: tensor.numpy() for name, tensor in result.extras.items()}
     ends = np.cumsum([len(request.key) for request in requests])
@@ -174,6 +177,7 @@ def _run(model: HeadModel, requests: Sequence[Request]) -> Sequence[Answer]:
             weights=None if weights is None else weights[rows],
             extras={name: array[rows] for name, array in extras.items()},
             version=model.version,
+            source=model.source,
             batch_size=len(requests),
         )
         for rows in (slice(end - len(r.key), end) for end, r in zip(ends, requests, strict=True))
@@ -181,17 +185,20 @@ def _run(model: HeadModel, requests: Sequence[Request]) -> Sequence[Answer]:
 
 
 def _join(requests: Sequence[Request]) -> dict[str, Array]:
-    """The arguments of all requests joined along B, float32; a missing mask keeps everything."""
+    """The arguments of all requests joined along B; a missing mask keeps everything.
+
+    Query, key and value become float32; what is extra stays as it is, for a time in seconds does not fit into that.
+    """
     parts = [request.arrays() for request in requests]
     if any("mask" in part for part in parts):
         for part in parts:
             part.setdefault("mask", np.ones(part["key"].shape[:2], dtype=np.bool_))
     joined: dict[str, Array] = {}
     for name in parts[0]:
-        dtype: type[Any] = np.bool_ if name == "mask" else np.float32
+        whole = np.concatenate([part[name] for part in parts])
         # What overflows becomes infinite and is caught in the output of its own request.
         with np.errstate(over="ignore"):
-            joined[name] = np.concatenate([part[name] for part in parts]).astype(dtype, copy=False)
+            joined[name] = whole.astype(np.float32, copy=False) if name in ("query", "key", "value") else whole
     return joined
 
 

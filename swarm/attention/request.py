@@ -1,12 +1,12 @@
 """What goes into the attention engine and what comes out; checked here, at the door.
 
-Letters: B batch, E experts, N campaigns, D state width, V width of a value.
+Letters: B batch, E experts, N campaigns, P platforms, D state width, V width of a value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.models.shapes import Shape, check_arrays
+from policies.models.task import Source
 from swarm.errors import NotAvailableYet
 
 Array = NDArray[Any]
@@ -31,11 +32,21 @@ class Request:
     """[B, Nk, Dv]"""
     mask: NDArray[np.bool_] | None = None
     """[B, Nk], True keeps; everything is kept without one."""
+    extra: Mapping[str, Array] = field(default_factory=dict)
+    """What else the use case takes, by name, B first: times, for example. Its numbers keep their precision."""
 
     def arrays(self) -> dict[str, Array]:
-        """The arguments given, by name."""
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: array for name, array in given.items() if array is not None}
+        """The arguments given, by name.
+
+        Raises:
+            ValueError: if ``extra`` has a name of the others.
+        """
+        given = {"query": self.query, "key": self.key, "value": self.value}
+        if self.mask is not None:
+            given["mask"] = self.mask
+        if taken := sorted(self.extra.keys() & {*given, "mask"}):
+            raise ValueError(f"extra holds {', '.join(taken)}, which the request has a place for")
+        return {**given, **self.extra}
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -46,7 +57,9 @@ class Answer:
     weights: Array | None
     extras: dict[str, Array]
     version: int
-    """Version of the head that answered, 0 without one."""
+    """Version of the head that answered, 0 without one that was learnt in the run."""
+    source: Source
+    """``trained``: shipped weights; ``learnt``: a head of this run; ``simple``: the alternative without weights."""
     batch_size: int
     """Requests that ran together with this one, itself included."""
 
@@ -58,7 +71,7 @@ class UseCase:
     factory: str
     """``module:Class`` of a ``HeadModel``, imported on first use."""
     shapes: Mapping[str, Shape]
-    """Of its arguments and of the mask."""
+    """Of its arguments, of the mask, which alone may be left out, and of its extra ones."""
 
 
 USE_CASES: Mapping[str, UseCase] = {
@@ -70,6 +83,10 @@ USE_CASES: Mapping[str, UseCase] = {
         "policies.models.router:ExpertRouter",
         {"query": ("B", 1, 256), "key": ("B", "E", 256), "value": ("B", "E", "V"), "mask": ("B", "E")},
     ),
+    "cross_platform": UseCase(
+        "policies.models.cross:CrossPlatform",
+        {"query": ("B", 1, 256), "key": ("B", "P", 384), "value": ("B", "P", 384), "mask": ("B", "P")},
+    ),
     "health_monitoring": UseCase(
         "policies.models.health:HealthGate",
         {"query": ("B", "N", "D"), "key": ("B", "N", "D"), "value": ("B", "N", "V"), "mask": ("B", "N")},
@@ -77,7 +94,7 @@ USE_CASES: Mapping[str, UseCase] = {
 }
 """The use cases that answer."""
 
-NOT_YET = ("audience_hierarchy", "long_sequence", "attribution", "cross_platform", "realtime_bidding")
+NOT_YET = ("audience_hierarchy", "long_sequence", "attribution", "realtime_bidding")
 """Use cases that are named but not built."""
 
 

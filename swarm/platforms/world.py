@@ -259,7 +259,7 @@ def _goal_rate(
     level = base or _unit_value(listing) * np.exp(np.log(0.05) + 0.4 * rng.standard_normal())
     groups = (listing.objective, *listing.audiences)
     affinity = sum(
-        (_effects(listing.seed, "affinity", group, len(channels)) for group in groups), np.zeros(len(channels))
+        (effects(listing.seed, "affinity", group, len(channels)) for group in groups), np.zeros(len(channels))
     ) / np.sqrt(len(groups))
     own = rng.standard_normal(len(channels))
     if listing.goal == "clicks":
@@ -273,18 +273,34 @@ def _creative_effects(
     """Shared effects of hook, promise and frame, and a part of each creative's own."""
     appeal, quality = np.zeros(slots), np.ones(slots)
     for k, genome in enumerate(listing.genomes):
-        shared = sum(_effects(listing.seed, kind, value, 2) for kind, value in zip(GENOME, genome, strict=True))
-        click, convert = 0.2 * np.asarray(shared) + 0.12 * rng.standard_normal(2)
+        click, convert = genome_effect(listing.seed, genome) + OWN_SPREAD * rng.standard_normal(2)
         appeal[k], quality[k] = np.exp(click), np.exp(convert) if listing.goal != "clicks" else 1.0
     return appeal, quality
 
 
 GENOME = ("hook", "promise", "frame")
+OWN_SPREAD = 0.12
+"""Of the log of a creative's rates: what sets it apart from others of the same hook, promise and frame."""
+COMMON_SEED = 4
+"""Whence comes what all markets share; no market has this seed for its own part."""
+
+
+def genome_effect(seed: int, genome: tuple[str, str, str]) -> NDArray[np.float64]:
+    """[2] what hook, promise and frame add to the log of a creative's click and goal rate."""
+    parts = (effects(seed, kind, value, 2) for kind, value in zip(GENOME, genome, strict=True))
+    return np.asarray(0.2 * sum(parts, np.zeros(2)))
 
 
 @lru_cache(maxsize=4096)
-def _effects(seed: int, kind: str, value: str, size: int) -> NDArray[np.float64]:
-    return stream(seed, kind, zlib.crc32(value.encode())).standard_normal(size)
+def effects(seed: int, kind: str, value: str, size: int) -> NDArray[np.float64]:
+    """[size] standard normal effects of one value of a kind: half of the variance is common to all markets.
+
+    What works carries over from one market to another, but only partly: who pools the experiments of many advertisers
+    finds a mean effect of such a feature and a spread around it. Halves are the plainest reading of that.
+    """
+    key = zlib.crc32(value.encode())
+    parts = (stream(each, kind, key).standard_normal(size) for each in (COMMON_SEED, seed))
+    return np.asarray(np.sqrt(0.5) * sum(parts, np.zeros(size)))
 
 
 def stream(seed: int, purpose: str, key: int) -> np.random.Generator:

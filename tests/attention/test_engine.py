@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from torch import Tensor
 
+from mechanisms.base import AttentionOutput
+from policies.models.head import HeadModel
 from swarm.attention.engine import LOAD_RETRY_S, AttentionEngine
 from swarm.attention.request import NOT_YET, USE_CASES, Answer, Request, UseCase
 from swarm.errors import Failed, NotAvailableYet, Overloaded, Unavailable
@@ -69,7 +72,7 @@ def test_requests_run_together_and_answer_as_alone() -> None:
     requests = [_routing(1), _routing(2, 2, mask), _routing(3, 3)]
     together = [_answer(r) for r in engine.compute("expert_routing", requests)]
     assert [answer.batch_size for answer in together] == [3, 3, 3]
-    assert [answer.version for answer in together] == [5, 5, 5]
+    assert [(answer.version, answer.source) for answer in together] == [(5, "learnt")] * 3
     for answer, request in zip(together, requests, strict=True):
         alone = _answer(engine.compute("expert_routing", [request])[0])
         np.testing.assert_allclose(answer.output, alone.output, atol=1e-6)
@@ -101,7 +104,7 @@ def test_a_request_that_overflows_fails_alone() -> None:
     )
     assert _answer(good).output.any()
     assert isinstance(bad, Failed)
-    assert "out of float32's range" in str(bad)
+    assert "NaN or infinit" in str(bad)
 
 
 def test_a_request_refused_at_the_door_does_not_run() -> None:
@@ -136,6 +139,36 @@ def test_the_door_names_what_is_wrong(request_: Request, message: str) -> None:
     """Use case, argument, got and expected."""
     with pytest.raises(ValueError, match=f"expert_routing: {message}"):
         AttentionEngine().check("expert_routing", request_)
+
+
+class Timed(HeadModel):
+    """Answers with the time that it is given, less a billion and a half seconds."""
+
+    def simple(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, time: Tensor) -> Any:
+        """Exact only in double precision."""
+        return AttentionOutput((time - 1.5e9)[..., None])
+
+
+def _timed(time: NDArray[Any]) -> Request:
+    one = np.zeros((1, 1, 2))
+    return Request(query=one, key=one, value=one, extra={"time": time})
+
+
+def test_what_is_extra_is_checked_joined_and_keeps_its_precision() -> None:
+    """By the names and shapes that the use case declares; a second of a Unix time is not lost."""
+    shapes = dict.fromkeys(("query", "key", "value"), ("B", "N", 2)) | {"mask": ("B", "N"), "time": ("B", "N")}
+    engine = AttentionEngine(table={"timed": UseCase(f"{__name__}:Timed", shapes)})
+    found = engine.compute("timed", [_timed(np.array([[1.5e9 + second]])) for second in (1.0, 2.0)])
+    assert [_answer(each).output.item() for each in found] == [1.0, 2.0]
+    assert {_answer(each).batch_size for each in found} == {2}
+    for extra, message in (
+        ({}, r"got arrays \['key', 'query', 'value'\]"),
+        ({"time": np.zeros((1, 2))}, r"time has shape \(1, 2\), expected \(1, 1\)"),
+        ({"time": np.full((1, 1), np.nan)}, "time of shape .* holds a NaN"),
+        ({"time": np.zeros((1, 1)), "query": np.zeros((1, 1, 2))}, "extra holds query, which the request has a place"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            engine.check("timed", replace(_timed(np.zeros((1, 1))), extra=extra))
 
 
 @pytest.mark.parametrize("name", NOT_YET)
@@ -176,7 +209,7 @@ def test_health_of_a_portfolio_passes_through() -> None:
     state, residuals = rng.normal(size=(1, 12, 4)), rng.normal(size=(1, 12, 2))
     request = Request(query=state, key=state, value=residuals, mask=np.ones((1, 12), dtype=bool))
     answer = _answer(AttentionEngine().compute("health_monitoring", [request])[0])
-    assert answer.output.shape == (1, 12, 1)
+    assert answer.output.shape == (1, 12, 2)
     assert {"structure", "change", "surprise"} <= answer.extras.keys()
     assert answer.extras["surprise"].shape == (1,)
     assert answer.weights is None

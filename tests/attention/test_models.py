@@ -1,4 +1,4 @@
-"""The three models: neutral without a head, exact with one."""
+"""The models: simple without weights or a head, exact with one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from mechanisms.health_signals import SIGNALS
 from policies.embedding import embed_many
 from policies.models.creative import ELEMENTS, CreativeScorer
+from policies.models.cross import CrossPlatform
 from policies.models.health import HealthGate
 from policies.models.router import ExpertRouter
 from policies.models.shapes import check_arrays
@@ -51,11 +52,11 @@ def _router_head(experts: int = 4) -> dict[str, np.ndarray]:
     return {"weights": weights, "bias": bias}
 
 
-def test_creative_scorer_without_a_head_is_neutral() -> None:
+def test_a_simple_creative_scorer_is_neutral() -> None:
     """All scores zero: every creative has multiplier one."""
-    model = CreativeScorer()
-    assert model.version == 0
-    answer = _score(model, _creatives())
+    model, creatives = CreativeScorer(), _creatives()
+    assert ("simple", 0) == (model.source, model.version)
+    answer = model.answer(query=creatives[:, 3:], key=creatives[:, :3], value=creatives[:, :3])
     assert answer.output.shape == (3, 1, 5)
     assert (answer.output == 0).all()
     assert answer.extras["features"].shape == (3, 64)
@@ -88,7 +89,7 @@ def test_creative_scores_are_a_linear_model_of_the_features() -> None:
     expected = answer.extras["features"].double().numpy() @ weights + 0.25
     np.testing.assert_allclose(answer.output[:, 0, 4], expected, atol=1e-5)
     np.testing.assert_allclose(answer.output[:, 0, :4].sum(-1) + 0.25, expected, atol=1e-5)
-    assert model.version == 7
+    assert ("learnt", 7) == (model.source, model.version)
 
 
 def test_a_score_says_how_sure_it_is() -> None:
@@ -99,7 +100,9 @@ def test_a_score_says_how_sure_it_is() -> None:
     x = np.concatenate([answer.extras["features"].double().numpy(), np.ones((3, 1))], axis=1)
     expected = np.einsum("bf,fg,bg->b", x, root @ root.T, x)
     np.testing.assert_allclose(answer.extras["doubt"][:, 0], expected, rtol=1e-4)
-    assert (_score(CreativeScorer(), _creatives()).extras["doubt"] == 0).all()
+    creatives = _creatives()
+    simple = CreativeScorer().simple(creatives[:, 3:], creatives[:, :3], creatives[:, :3])
+    assert (simple.extras["doubt"] == 0).all()
 
 
 def test_a_missing_element_scores_zero_and_is_not_read() -> None:
@@ -114,13 +117,14 @@ def test_a_missing_element_scores_zero_and_is_not_read() -> None:
     assert torch.equal(answer.output[0], _score(model, creatives, mask).output[0])
 
 
-def test_router_without_a_head_shares_equally_among_the_first_two_allowed() -> None:
-    """Deterministic by the order of experts."""
-    query, key = _campaigns(2)
-    mask = torch.tensor([[True] * 4, [False, True, False, True]])
-    answer = _route(ExpertRouter(), query, key, mask)
-    assert answer.output[:, 0].tolist() == [[0.5, 0.5, 0, 0], [0, 0.5, 0, 0.5]]
-    assert answer.weights[:, 0].tolist() == [[0.25] * 4, [0, 0.5, 0, 0.5]]
+def test_a_simple_router_shares_equally_among_the_allowed() -> None:
+    """None is preferred; where none is allowed, none has a share."""
+    query, key = _campaigns(3)
+    mask = torch.tensor([[True] * 4, [False, True, False, True], [False] * 4])
+    answer = ExpertRouter().answer(query=query, key=key, value=torch.eye(4).expand(3, -1, -1), mask=mask)
+    assert answer.output[:, 0].tolist() == [[0.25] * 4, [0, 0.5, 0, 0.5], [0.0] * 4]
+    assert answer.weights is not None
+    assert torch.equal(answer.weights, answer.output)
 
 
 def test_router_gates_are_the_softmax_of_the_best_two() -> None:
@@ -173,14 +177,15 @@ def _portfolio() -> tuple[Tensor, Tensor, Tensor]:
     return query, key, value
 
 
-def test_health_gate_blames_the_campaign_and_without_a_head_says_nothing_of_health() -> None:
-    """The share of the one that moved is largest; what is usual is not known yet, so coherence is NaN."""
-    answer = HealthGate()(*_portfolio())
-    assert answer.output.shape == (1, 20, 1)
+def test_a_simple_health_gate_blames_the_campaign_and_judges_nothing() -> None:
+    """The share of the one that moved is largest; what is usual is not known, so coherence stays at 1."""
+    query, key, value = _portfolio()
+    answer = HealthGate().answer(query=query, key=key, value=value)
+    assert answer.output.shape == (1, 20, 2)
     assert answer.output[0, :, 0].argmax() == 4
     assert answer.extras["change"].item() == pytest.approx(math.sqrt(20 / 3 + 20))
-    assert answer.extras["coherence"].shape == (1,)
-    assert answer.extras["coherence"].isnan().all()
+    assert answer.extras["coherence"].tolist() == [1.0]
+    assert (answer.output[0, :, 1] == 1.0).all()
 
 
 def test_health_gate_measures_against_the_usual_of_its_head() -> None:
@@ -196,6 +201,65 @@ def test_health_gate_measures_against_the_usual_of_its_head() -> None:
     assert levels[0] > 0.95
     assert levels[0] > levels[1] > levels[2] >= 0.0
     assert levels[2] < 0.3
+
+
+def test_shipped_usual_signals_depend_on_how_many_campaigns_count() -> None:
+    """Those of a small portfolio may move more; a masked campaign is none; a head of the run knows its own size."""
+    model, (query, key, value) = HealthGate(), _portfolio()
+    few, all_ = (torch.arange(20)[None] < count for count in (5, 20))
+    level = [model(query, key, value, mask).extras["coherence"] for mask in (few, all_)]
+    model.log_spread[1] = -5.0
+    changed = [model(query, key, value, mask).extras["coherence"] for mask in (few, all_)]
+    assert not torch.equal(level[1], changed[1])
+    assert torch.equal(changed[1], model(query, key, value).extras["coherence"])
+    model.set_head({"mean": np.zeros(3), "spread": np.ones(3)}, 1)
+    learnt = model(query, key, value, few).extras["coherence"]
+    model.log_spread[1] = 5.0
+    assert torch.equal(learnt, model(query, key, value, few).extras["coherence"])
+
+
+def test_shipped_routes_take_any_number_of_experts() -> None:
+    """A platform that joins is an expert like the others; a head of the run is for as many as it was learnt on."""
+    model = ExpertRouter()
+    for experts in (3, 5):
+        answer = _route(model, *_campaigns(2, experts))
+        torch.testing.assert_close(answer.output.sum(-1), torch.ones(2, 1))
+        assert ((answer.output > 0).sum(-1) == 2).all()
+
+
+def test_a_split_loses_what_the_best_one_would_have_brought() -> None:
+    """Straight lines between the steps; half of a split is equal shares, whatever the gates are."""
+    worth = torch.tensor([[[0.0, 0.5, 1.0], [0.0, 0.1, 0.2]]])
+    gates = torch.tensor([[[1.0, 0.0]]])
+    assert ExpertRouter().loss(gates, {"worth": worth}).item() == pytest.approx(100 * (1 - 0.75 - 0.05))
+    one = torch.tensor([[[0.0, 0.5, 1.0], [0.0, 0.0, 0.0]]])
+    assert ExpertRouter().loss(gates, {"worth": one}).item() == pytest.approx(0.0)
+
+
+def _bridge() -> tuple[Tensor, Tensor, Tensor]:
+    """Query, reports of three platforms, and which of them there are."""
+    rng = torch.Generator().manual_seed(0)
+    query, reports = torch.randn(2, 1, 256, generator=rng), torch.randn(2, 3, 384, generator=rng)
+    return query, reports, torch.tensor([[True, True, False], [False] * 3])
+
+
+def test_an_untrained_bridge_carries_over_what_others_have_seen() -> None:
+    """The mean of the rates in the reports that are there; a usual rate where there is none."""
+    query, reports, mask = _bridge()
+    found = CrossPlatform()(query, reports, reports, mask).output
+    assert torch.equal(found, CrossPlatform().answer(query=query, key=reports, value=reports, mask=mask).output)
+    torch.testing.assert_close(found[0, 0], reports[0, :2, 256:258].mean(0))
+    assert found[1].tolist() == [[0.0, 0.0]]
+
+
+def test_what_is_not_reported_does_not_cross_the_bridge() -> None:
+    """Other numbers in a masked report change nothing, in others they do."""
+    model, (query, reports, mask) = CrossPlatform(), _bridge()
+    torch.nn.init.normal_(model.outer.weight, generator=torch.Generator().manual_seed(1))
+    before = model(query, reports, reports, mask).output
+    hidden = torch.where(mask[..., None], reports, 9.0)
+    torch.testing.assert_close(model(query, hidden, hidden, mask).output, before)
+    assert not torch.equal(model(query, reports + 1.0, reports + 1.0, mask).output[0], before[0])
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ class ConstantAttention:
         extras = {**answer.extras}
         if "coherence" in extras:
             extras["coherence"] = np.ones_like(extras["coherence"])
-        return Answer(output=flat, weights=None, extras=extras, version=1, batch_size=1)
+        return Answer(output=flat, weights=None, extras=extras, version=1, source="learnt", batch_size=1)
 
     async def set_head(self, use_case: str, arrays: Any, version: int) -> None:
         return None

@@ -98,6 +98,21 @@ def test_the_creative_head_ranks_planted_effects() -> None:
     assert head["weights"] == pytest.approx(planted, abs=0.05)
 
 
+def test_the_creative_head_begins_with_the_one_that_is_shipped() -> None:
+    """Without evidence it is that one, doubt included; much evidence overrules it."""
+    rng, none = np.random.default_rng(0), np.zeros((3, 2, 4))
+    features = rng.standard_normal((3, 4, 64))
+    opening = {"weights": rng.standard_normal(64), "bias": np.array([0.2]), "root": np.diag(rng.uniform(0.1, 0.3, 65))}
+    head = creative_head(features, _evidence(none, none), _portfolio(3, 4), none + 0.05, opening)
+    np.testing.assert_allclose(head["weights"], opening["weights"])
+    np.testing.assert_allclose(head["bias"], opening["bias"])
+    np.testing.assert_allclose(head["root"] @ head["root"].T, opening["root"] ** 2, atol=1e-12)
+    clicks = np.full((150, 2, 4), 2000.0)
+    wide, seen = rng.standard_normal((150, 4, 64)), rng.poisson(clicks * 0.05).astype(np.float64)
+    taught = creative_head(wide, _evidence(seen, clicks), _portfolio(150, 4), clicks * 0 + 0.05, opening)
+    assert np.abs(taught["weights"]).max() < 0.1 < np.abs(opening["weights"]).max()
+
+
 def test_the_creative_head_of_no_evidence_says_nothing() -> None:
     """All creatives alike, whatever they hold."""
     none = np.zeros((3, 2, 4))
