@@ -35,7 +35,3 @@ class TimedOut(SwarmError):
 
 class Failed(SwarmError):
     """The callee tried and failed; the cause is attached."""
-
-
-class NotAvailableYet(SwarmError):
-    """A known name whose function is not built yet."""

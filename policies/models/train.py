@@ -83,6 +83,19 @@ CASES: Mapping[str, Case] = {
     "health_monitoring": Case(
         model="policies.models.health:HealthGate", mechanism="topology_gated", rate=2e-2, seeds=100, epochs=4
     ),
+    "attribution": Case(
+        model="policies.models.attribution:AttributionModel",
+        mechanism="graph_rope",
+        rate=2e-3,
+        decay=1e-2,
+        epochs=10,
+        patience=6,
+    ),
+    "audience_hierarchy": Case(model="policies.models.audience:AudienceModel", mechanism="hyperbolic"),
+    "long_sequence": Case(model="policies.models.sequence:SequenceModel", mechanism="flash", epochs=6),
+    "realtime_bidding": Case(
+        model="policies.models.bidding:BiddingModel", mechanism="linear", rate=2e-3, decay=0.5, epochs=4
+    ),
 }
 
 

@@ -61,7 +61,6 @@ class AttentionService:
 
         Raises:
             ValueError: wrong shapes, NaN, or an unknown use case; the message names the valid ones.
-            NotAvailableYet: a use case that is named but not built.
             Overloaded: too many wait already.
         """
         began = time.perf_counter()

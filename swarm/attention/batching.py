@@ -64,7 +64,7 @@ class MicroBatcher:
 
         Raises:
             Overloaded: if ``max_waiting`` requests wait already.
-            NotAvailableYet, ValueError: as ``AttentionEngine.check``.
+            ValueError: as ``AttentionEngine.check``.
             Unavailable: if the model does not load.
             Failed: if the model failed on this request.
         """

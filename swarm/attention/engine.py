@@ -64,7 +64,6 @@ class AttentionEngine:
         """Refuse what could not run, without loading anything.
 
         Raises:
-            NotAvailableYet: if the use case is named but not built.
             ValueError: if the use case is unknown or the request does not fit it.
         """
         check_request(use_case, find_use_case(use_case, self._table), request)
@@ -80,7 +79,6 @@ class AttentionEngine:
             As many answers as requests, in order; the exception where one failed.
 
         Raises:
-            NotAvailableYet: if the use case is named but not built.
             ValueError: if the use case is unknown.
             Unavailable: if the model does not load.
         """
@@ -98,7 +96,6 @@ class AttentionEngine:
         """Load ``arrays`` as the head of the use case's model, between two runs.
 
         Raises:
-            NotAvailableYet: if the use case is named but not built.
             ValueError: if the use case is unknown or the arrays do not fit its model.
             Unavailable: if the model does not load.
         """

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from policies.models.shapes import Shape, check_arrays
 from policies.models.task import Source
-from swarm.errors import NotAvailableYet
 
 Array = NDArray[Any]
 
@@ -91,25 +90,55 @@ USE_CASES: Mapping[str, UseCase] = {
         "policies.models.health:HealthGate",
         {"query": ("B", "N", "D"), "key": ("B", "N", "D"), "value": ("B", "N", "V"), "mask": ("B", "N")},
     ),
+    "attribution": UseCase(
+        "policies.models.attribution:AttributionModel",
+        {
+            "query": ("B", 1, 2),
+            "key": ("B", "L", 8),
+            "value": ("B", "L", 2),
+            "mask": ("B", "L"),
+            "query_time": ("B", 1),
+            "key_time": ("B", "L"),
+        },
+    ),
+    "audience_hierarchy": UseCase(
+        "policies.models.audience:AudienceModel",
+        {"query": ("B", "Q", 256), "key": ("B", "K", 256), "value": ("B", "K", 2), "mask": ("B", "K")},
+    ),
+    "long_sequence": UseCase(
+        "policies.models.sequence:SequenceModel",
+        {
+            "query": ("B", 1, 256),
+            "key": ("B", "N", 256),
+            "value": ("B", "N", 1),
+            "mask": ("B", "N"),
+            "account": ("B", 2),
+        },
+    ),
+    "realtime_bidding": UseCase(
+        "policies.models.bidding:BiddingModel",
+        {
+            "query": ("B", "T", 256),
+            "key": ("B", "T", 256),
+            "value": ("B", "T", 2),
+            "mask": ("B", "T"),
+            "state": ("B", 4, 16, 16),
+            "seen": ("B", 2),
+        },
+    ),
 }
 """The use cases that answer."""
-
-NOT_YET = ("audience_hierarchy", "long_sequence", "attribution", "realtime_bidding")
-"""Use cases that are named but not built."""
 
 
 def find_use_case(name: str, table: Mapping[str, UseCase]) -> UseCase:
     """The use case called ``name``.
 
     Raises:
-        NotAvailableYet: if it is named but not built.
         ValueError: if it is unknown; lists the valid names and the near one.
     """
     if name in table:
         return table[name]
-    if name in NOT_YET:
-        raise NotAvailableYet(f"use case {name!r} is not available yet; available: {', '.join(table)}")
-    near = get_close_matches(name, [*table, *NOT_YET], n=1)
+    near = get_close_matches(name, table, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"unknown use case {name!r}, expected one of {', '.join(table)}{hint}")
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from mechanisms.base import AttentionOutput
 from policies.models.head import HeadModel
 from swarm.attention.engine import LOAD_RETRY_S, AttentionEngine
-from swarm.attention.request import NOT_YET, USE_CASES, Answer, Request, UseCase
-from swarm.errors import Failed, NotAvailableYet, Overloaded, Unavailable
+from swarm.attention.request import USE_CASES, Answer, Request, UseCase
+from swarm.errors import Failed, Overloaded, Unavailable
 
 SCORES = {"weights": np.ones(64), "bias": np.zeros(1), "root": np.zeros((65, 65))}
 
@@ -169,13 +169,6 @@ def test_what_is_extra_is_checked_joined_and_keeps_its_precision() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             engine.check("timed", replace(_timed(np.zeros((1, 1))), extra=extra))
-
-
-@pytest.mark.parametrize("name", NOT_YET)
-def test_a_use_case_not_built_says_so(name: str) -> None:
-    """A known name is not a typing error."""
-    with pytest.raises(NotAvailableYet, match=f"'{name}' is not available yet"):
-        AttentionEngine().compute(name, [_routing(0)])
 
 
 def test_an_unknown_use_case_lists_the_valid_ones() -> None:
