@@ -62,7 +62,8 @@ def test_layers(file: str) -> None:
         forbidden |= {"policies", "swarm", "ray"}
     if _under(file, "policies/"):
         forbidden |= {"swarm", "ray"}
-        forbidden |= set() if _under(file, "policies/models/") else {"torch", "mechanisms"}
+        torch = _under(file, "policies/models/", "policies/theories/", "policies/engine.py")
+        forbidden |= set() if torch else {"torch", "mechanisms"}
     if _under(file, "swarm/"):
         ray = _under(file, "swarm/actors/", "swarm/observe/metrics.py", "swarm/cli/")
         torch = _under(file, "swarm/attention/")

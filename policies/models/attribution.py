@@ -14,10 +14,11 @@ from torch.nn import functional as F
 from mechanisms.base import AttentionOutput
 from mechanisms.graph_rope import GraphRopeAttention
 from mechanisms.shapley import shapley
+from policies.entities import TOUCH_CHANNELS
 from policies.models.head import HeadModel
 from policies.models.layers import linear, read_out
 
-CHANNELS = 8
+CHANNELS = len(TOUCH_CHANNELS)
 MOST_TOUCHES = 100
 """Of a journey; a longer one is refused."""
 INNER = 64

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.entities import TOUCH_CHANNELS
 from swarm.platforms.world import effects, stream
 
-CHANNELS = ("search", "brand_search", "display", "retargeting", "video", "social", "email", "affiliate")
 HOUR_S = 3600.0
 LONGEST_S = 30 * 24 * HOUR_S
 """Length of the window in which touches count."""
@@ -57,7 +57,7 @@ class Journeys:
     intent: Floats
     """[J] standard normal; nobody can see it."""
     channel: NDArray[np.int64]
-    """[J, L] place in ``CHANNELS``."""
+    """[J, L] place in ``TOUCH_CHANNELS``."""
     before_s: Floats
     """[J, L] seconds from the touch to the window's end."""
     mask: Bools
@@ -67,14 +67,15 @@ class Journeys:
 def draw_buyers(seed: int) -> Buyers:
     """One market's people. Half of what a channel does and how long it lasts is the same in all markets."""
     rng = stream(seed, "buyers", 0)
-    lift, life, frequency = (effects(seed, "journeys", what, len(CHANNELS)) for what in ("lift", "life", "frequency"))
-    pairs = np.triu(rng.random((len(CHANNELS),) * 2) < 0.12, 1)
+    count = len(TOUCH_CHANNELS)
+    lift, life, frequency = (effects(seed, "journeys", what, count) for what in ("lift", "life", "frequency"))
+    pairs = np.triu(rng.random((count, count)) < 0.12, 1)
     return Buyers(
         organic=float(np.exp(rng.uniform(np.log(0.008), np.log(0.04)))),
         pull=float(rng.uniform(0.3, 1.2)),
         lift=np.exp(0.9 * lift),
         half_life_s=HOUR_S * np.exp(np.log(36.0) + 1.0 * life),
-        saturation=rng.uniform(0.4, 0.9, len(CHANNELS)),
+        saturation=rng.uniform(0.4, 0.9, count),
         synergy=pairs * rng.uniform(0.5, 3.0, pairs.shape),
         frequency=0.6 * np.exp(0.5 * frequency),
     )
@@ -88,7 +89,7 @@ def draw_journeys(buyers: Buyers, count: int, rng: np.random.Generator) -> Journ
     mask = np.arange(MOST_TOUCHES) < length[:, None]
     which = np.cumsum(rate, axis=1) / rate.sum(axis=1, keepdims=True)
     channel = (rng.random((count, MOST_TOUCHES, 1)) > which[:, None]).sum(axis=2)
-    return Journeys(intent, np.minimum(channel, len(CHANNELS) - 1), _times(mask, rng), mask)
+    return Journeys(intent, np.minimum(channel, len(TOUCH_CHANNELS) - 1), _times(mask, rng), mask)
 
 
 def _times(mask: Bools, rng: np.random.Generator) -> Floats:
@@ -114,7 +115,7 @@ def chance(buyers: Buyers, journeys: Journeys) -> Floats:
 def _stocks(buyers: Buyers, journeys: Journeys) -> Floats:
     """[J, C] what is left of each channel's touches at the window's end."""
     left = 0.5 ** (journeys.before_s / buyers.half_life_s[journeys.channel]) * journeys.mask
-    return np.stack([(left * (journeys.channel == c)).sum(axis=1) for c in range(len(CHANNELS))], axis=1)
+    return np.stack([(left * (journeys.channel == c)).sum(axis=1) for c in range(len(TOUCH_CHANNELS))], axis=1)
 
 
 def without(journeys: Journeys, channel: int) -> Journeys:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from policies.entities import TOUCH_CHANNELS
 from swarm.platforms.frames import WIDTH, Sequence, concepts, draw_sequence, draw_viewers, engaged_rate
 from swarm.platforms.interests import draw_interests
-from swarm.platforms.journeys import CHANNELS, HOUR_S, Journeys, chance, draw_buyers, draw_journeys, without
+from swarm.platforms.journeys import HOUR_S, Journeys, chance, draw_buyers, draw_journeys, without
 from swarm.platforms.requests import draw_requests
 from swarm.platforms.world import effects, stream
 
@@ -98,7 +99,7 @@ def _journey(channel: list[int], hours: list[float]) -> Journeys:
 def test_touches_help_fade_and_saturate(seed: int) -> None:
     """A touch raises the chance, an older one less, a second one of the same channel by less than the first."""
     buyers = draw_buyers(seed)
-    for channel in range(len(CHANNELS)):
+    for channel in range(len(TOUCH_CHANNELS)):
         nothing = chance(buyers, without(_journey([channel], [1.0]), channel))[0]
         fresh, old = (chance(buyers, _journey([channel], [hours]))[0] for hours in (1.0, 40.0))
         twice = chance(buyers, _journey([channel, channel], [1.0, 1.0]))[0]
@@ -109,9 +110,9 @@ def test_touches_help_fade_and_saturate(seed: int) -> None:
 def test_people_who_want_the_thing_search_the_brand_more_and_see_no_more_display() -> None:
     """Intent confounds some channels and not others; it raises the chance by itself."""
     counts: dict[str, NDArray[np.float64]] = {}
-    buyers = replace(draw_buyers(1), frequency=np.full(len(CHANNELS), 0.5))
+    buyers = replace(draw_buyers(1), frequency=np.full(len(TOUCH_CHANNELS), 0.5))
     journeys = draw_journeys(buyers, 20_000, np.random.default_rng(0))
-    for c, name in enumerate(CHANNELS):
+    for c, name in enumerate(TOUCH_CHANNELS):
         counts[name] = (journeys.mask & (journeys.channel == c)).sum(axis=1).astype(np.float64)
     with_intent = {name: np.corrcoef(count, journeys.intent)[0, 1] for name, count in counts.items()}
     assert with_intent["brand_search"] > 0.3

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.entities import TOUCH_CHANNELS
 from policies.models.task import Sample
-from swarm.platforms.journeys import CHANNELS, Journeys, chance, draw_buyers, draw_journeys, without
+from swarm.platforms.journeys import Journeys, chance, draw_buyers, draw_journeys, without
 from swarm.platforms.world import stream
 
 JOURNEYS, EARLIER = 96, 1000
@@ -29,12 +30,12 @@ def draw(seed: int) -> Sample:
     journeys = draw_journeys(buyers, EARLIER + JOURNEYS, rng)
     likely = chance(buyers, journeys)
     converted = rng.random(len(likely)) < likely
-    lift = np.stack([likely - chance(buyers, without(journeys, c)) for c in range(len(CHANNELS))], axis=1)
+    lift = np.stack([likely - chance(buyers, without(journeys, c)) for c in range(len(TOUCH_CHANNELS))], axis=1)
     end = 1.75e9 + rng.uniform(0, 3e7, (JOURNEYS, 1))
     channel, mask = journeys.channel[EARLIER:], journeys.mask[EARLIER:]
     inputs = {
         "query": np.tile([[[EARLIER, converted[:EARLIER].sum()]]], (JOURNEYS, 1, 1)).astype(np.float32),
-        "key": np.eye(len(CHANNELS), dtype=np.float32)[channel] * mask[..., None],
+        "key": np.eye(len(TOUCH_CHANNELS), dtype=np.float32)[channel] * mask[..., None],
         "value": _told(journeys, converted)[channel] * mask[..., None],
         "mask": mask,
         "query_time": end,
@@ -46,6 +47,6 @@ def draw(seed: int) -> Sample:
 
 def _told(journeys: Journeys, converted: NDArray[np.bool_]) -> NDArray[np.float32]:
     """[C, 2] earlier journeys in which each channel was, and their conversions."""
-    there = journeys.mask & (journeys.channel == np.arange(len(CHANNELS))[:, None, None])
+    there = journeys.mask & (journeys.channel == np.arange(len(TOUCH_CHANNELS))[:, None, None])
     met = there.any(axis=2)[:, :EARLIER]
     return np.stack([met.sum(axis=1), (met & converted[:EARLIER]).sum(axis=1)], axis=1).astype(np.float32)
