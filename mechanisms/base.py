@@ -78,7 +78,7 @@ def checked(output: Tensor, name: str) -> Tensor:
     """
     total = output.detach().sum()
     # total - total is zero for a finite total, else NaN: two small calls where isfinite makes four.
-    torch._assert_async((total - total).logical_not(), f"NaN or infinity in the output of {name}")
+    torch._assert_async(total.sub_(total).logical_not_(), f"NaN or infinity in the output of {name}")
     return output
 
 

@@ -6,7 +6,7 @@ what the memory says of the key k_t is moved by the share b_t towards v_t, after
 Three forms of it: event by event (``update``), in chunks (``chunked``) and as one matrix that
 says how much of each value each output holds (``read_weights``).
 
-Letters: B batch, H heads, N events, K and V widths of a key and a value, M chunks of C events.
+Letters: B batch, H heads, S memories, N events, K and V widths of a key and a value, M chunks of C events.
 Keys [B, H, N, K] have unit or zero length; ``log_keep`` (log a) and ``write`` (b) are [B, H, N].
 """
 
@@ -20,23 +20,23 @@ from torch.nn import functional as F
 def update(
     state: Tensor, query: Tensor, key: Tensor, value: Tensor, keep: Tensor, write: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """One event, in a time and a memory that no history changes.
+    """One event of each memory, in a time and a size that no history changes.
 
     Args:
-        state: [B, H, K, V], left as it is.
-        query: [B, H, 1, K].
-        key: [B, H, 1, K].
-        value: [B, H, 1, V].
-        keep: a, [B, H, 1, 1].
-        write: b, [B, H, 1, 1].
+        state: [S, K, V], S memories of any streams and heads, left as it is.
+        query: [S, 1, K].
+        key: [S, 1, K].
+        value: [S, 1, V].
+        keep: a, [S, 1, 1].
+        write: b, [S, 1, 1].
 
     Returns:
-        What is read [B, H, 1, V] and the next state [B, H, K, V].
+        What is read [S, 1, V] and the next state [S, K, V].
     """
     kept = keep * state
-    correction = write * (value - key @ kept)
-    state = torch.addcmul(kept, key.transpose(-1, -2), correction)
-    return query @ state, state
+    correction = write * (value - torch.bmm(key, kept))
+    state = torch.addcmul(kept, key.mT, correction)
+    return torch.bmm(query, state), state
 
 
 def chunked(

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from mechanisms.base import AttentionOutput, check_shapes, check_width, checked
 from mechanisms.registry import register
-from mechanisms.rotary import rates, rotary_attention, rotary_weights, turn
+from mechanisms.rotary import Turn, rates, rotary_attention, rotary_weights, turn
 
 _DAY_S = 86_400.0
 
@@ -101,9 +101,7 @@ class GraphRopeAttention(nn.Module):
         self._check(query, key, value, mask)
         _check_times(query, key, query_time, key_time, distance)
         q, k = self._heads(F.linear(query, self.query_weight)), self._heads(F.linear(key, self.key_weight))
-        # Only differences count, and counted from nearby they keep their digits.
-        start, rate = query_time[:, :1], self.rate.to(query.device)
-        query_turn, key_turn = (turn((time - start)[:, None], rate, query.dtype) for time in (query_time, key_time))
+        query_turn, key_turn = self._turns(query_time, key_time, query.dtype)
         bias = self._bias(query_time[:, :, None] - key_time[:, None], distance, mask)
         if need_weights or query.shape[1] == 1:
             weights = rotary_weights(q, k, query_turn, key_turn, bias)
@@ -111,17 +109,35 @@ class GraphRopeAttention(nn.Module):
         v = self._heads(F.linear(value, self.value_weight))
         return AttentionOutput(self._output(rotary_attention(q, k, v, query_turn, key_turn, bias)))
 
+    def _turns(self, query_time: Tensor, key_time: Tensor, dtype: torch.dtype) -> tuple[Turn, Turn]:
+        """The rotations of queries and keys; those of a path that reads itself are one."""
+        # Only differences count, and counted from nearby they keep their digits.
+        start, rate = query_time[:, :1], self.rate.to(query_time.device)
+        by = turn((query_time - start)[:, None], rate, dtype)
+        return by, by if key_time is query_time else turn((key_time - start)[:, None], rate, dtype)
+
     def _bias(self, elapsed: Tensor, distance: Tensor | None, mask: Tensor | None) -> Tensor:
         """What is added to the logits, [B, H, Nq, Nk], from elapsed seconds [B, Nq, Nk]."""
         slope = -torch.exp(-self.log_decay_s)
-        bias = slope[:, None, None] * elapsed.abs().to(slope.dtype)[:, None]
+        # What is the same for all heads comes first: a pass over all of them costs H times as much.
+        bias = self._hidden(elapsed, mask, slope.dtype)[:, None]
         if distance is not None:
-            far = self.config.max_hops
-            hops = torch.where(distance < 0, far + 1, distance.clamp(max=far)).long()
-            bias = bias + self.hop_bias.T[hops].movedim(-1, 1)
+            bias = bias + self._paths(distance)
+        return torch.addcmul(bias, slope[:, None, None], elapsed.abs().to(slope.dtype)[:, None])
+
+    def _paths(self, distance: Tensor) -> Tensor:
+        """The learned bias of each pair's hops, [B, H, Nq, Nk]."""
+        far, (b, n_q, _) = self.config.max_hops, distance.shape
+        hops = torch.where(distance < 0, far + 1, distance.clamp(max=far)).long()
+        table = self.hop_bias[None, :, None].expand(b, -1, n_q, -1)
+        return table.gather(-1, hops[:, None].expand(-1, self.config.heads, -1, -1))
+
+    def _hidden(self, elapsed: Tensor, mask: Tensor | None, dtype: torch.dtype) -> Tensor:
+        """Minus infinity where a query may not read a key, else 0: [B, Nq, Nk]."""
+        hidden = torch.zeros_like(elapsed, dtype=dtype)
         if self.config.causal:
-            bias = bias.masked_fill((elapsed < 0)[:, None], -torch.inf)
-        return bias if mask is None else bias.masked_fill(~mask[:, None, None], -torch.inf)
+            hidden.masked_fill_(elapsed < 0, -torch.inf)
+        return hidden if mask is None else hidden.masked_fill_(~mask[:, None], -torch.inf)
 
     def _read(self, weights: Tensor, value: Tensor) -> Tensor:
         """Values mixed first and projected after, [B, H, Nq, d]: with one query far less work, and the same."""

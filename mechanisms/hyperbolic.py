@@ -139,12 +139,25 @@ def attend(
         The centroids' vectors [..., Nq, d'], zero where no key is kept, and the weights [..., Nq, Nk].
     """
     root = c.sqrt()
-    (q0, q), (k0, k), (v0, v) = (_lift(x, root, radius) for x in (query, key, value))
-    cosh = q0 @ k0.transpose(-1, -2) - q @ k.transpose(-1, -2)
+    weights = masked_softmax(_logits(query, key, root, beta, bias, radius), mask)
+    first, others = _lift(value, root, radius)
+    return _settle(weights @ first, weights @ others, root), weights
+
+
+# A function for each step up to the weights: what a step needs goes with it, and is as large as all inputs.
+def _logits(
+    query: Tensor, key: Tensor, root: Tensor, beta: Tensor | float, bias: Tensor | None, radius: float
+) -> Tensor:
     # acosh has no slope at 1, where two points coincide.
-    logits = cosh.clamp(min=1 + torch.finfo(cosh.dtype).eps).acosh() * (-beta / root)
-    weights = masked_softmax(logits if bias is None else logits + bias, mask)
-    return _settle(weights @ v0, weights @ v, root), weights
+    least = 1 + torch.finfo(query.dtype).eps
+    logits = _cosh(query, key, root, radius).clamp(min=least).acosh() * (-beta / root)
+    return logits if bias is None else logits + bias
+
+
+def _cosh(query: Tensor, key: Tensor, root: Tensor, radius: float) -> Tensor:
+    """``cosh(sqrt(c) d)`` of each query and key, [..., Nq, Nk]."""
+    (q0, q), (k0, k) = _lift(query, root, radius), _lift(key, root, radius)
+    return (q0 @ k0.transpose(-1, -2)).sub_(q @ k.transpose(-1, -2))
 
 
 def _lift(x: Tensor, root: Tensor, radius: float) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,11 @@ from mechanisms.base import AttentionOutput, check_shapes, check_width, checked
 from mechanisms.delta_rule import chunked, read_weights, update
 from mechanisms.registry import register
 
+_CHUNKS = 8
+"""Chunks worked on at a time: what they need stays in the cache, however long the sequence."""
+_SHORTEST = 1e-12
+"""A row shorter than this is not made a unit: zeros stay zeros."""
+
 
 @register("linear")
 class LinearAttention(nn.Module):
@@ -39,7 +44,7 @@ class LinearAttention(nn.Module):
         memory: float = 100.0
         """Events after which about 1/e is left of what was written, at the start: a = memory / (1 + memory)."""
         chunk: int = 64
-        """Events worked on together in ``forward``; its cost is the number of steps, one a chunk."""
+        """Events solved together in ``forward``; its cost is the number of steps, one a chunk."""
         seed: int = 0
 
         def build(self) -> LinearAttention:
@@ -92,16 +97,16 @@ class LinearAttention(nn.Module):
             RuntimeError: if the output is not finite.
         """
         self._check(query, key, value, mask, state)
-        q, k, v, gates = self._project(query, key, value)
-        q, k, v, gates = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), gates.movedim(1, -1)
-        log_keep, write = F.logsigmoid(gates[:, 0]), gates[:, 1].sigmoid()  # [B, H, N]
-        if mask is not None:
-            log_keep, write = log_keep * mask[:, None], write * mask[:, None]
-        before = self.initial_state(len(query)) if state is None else state
-        read, after = chunked(q, k, v, log_keep, write, before, self.config.chunk)
-        output = checked(F.linear(read.transpose(1, 2).flatten(2), self.output_weight), "linear")
-        weights = read_weights(q, k, log_keep, write) if need_weights else None
-        return AttentionOutput(output, weights, {"state": after})
+        after = self.initial_state(len(query)) if state is None else state
+        size, outputs = _CHUNKS * self.config.chunk, []
+        for first in range(0, query.shape[1], size):
+            part = slice(first, first + size)
+            kept = None if mask is None else mask[:, part]
+            rows = self._rows(query[:, part], key[:, part], value[:, part], kept)
+            read, after = chunked(*rows, after, self.config.chunk)
+            outputs.append(F.linear(read.transpose(1, 2).flatten(2), self.output_weight))
+        weights = self._weights(query, key, value, mask) if need_weights else None
+        return AttentionOutput(checked(torch.cat(outputs, dim=1), "linear"), weights, {"state": after})
 
     def step(self, query: Tensor, key: Tensor, value: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """One event of each stream.
@@ -120,25 +125,41 @@ class LinearAttention(nn.Module):
             RuntimeError: if the output is not finite.
         """
         self._check_state(state, len(query))
-        q, k, v, gates = self._project(query, key, value)
-        keep, write = gates.sigmoid()[..., None, None].unbind(1)  # [B, H, 1, 1]
-        read, state = update(state, q.unsqueeze(2), k.unsqueeze(2), v.unsqueeze(2), keep, write)
-        return checked(F.linear(read.flatten(1), self.output_weight), "linear"), state
+        joined, v, gates = self._project(query, key, value)
+        memories = state.flatten(0, 1)
+        many = len(memories)
+        q, k = _unit(joined.view(2, many, 1, -1)).unbind()
+        keep, write = gates.sigmoid().chunk(2, dim=-1)
+        read, after = update(memories, q, k, v.view(many, 1, -1), keep.reshape(many, 1, 1), write.reshape(many, 1, 1))
+        return checked(F.linear(read.view_as(query), self.output_weight), "linear"), after.view_as(state)
 
     def initial_state(self, batch: int) -> Tensor:
         """The empty state [B, H, K, V]."""
         c = self.config
         return self.gate_bias.new_zeros(batch, c.heads, c.kernel_size, c.width // c.heads)
 
-    def _project(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """[..., W] to unit queries and keys [..., H, K], values [..., H, V] and logits of a and b [..., 2, H]."""
-        c, rows = self.config, query.shape[:-1]
-        both, features = F.linear(key, self.key_weight), c.heads * c.kernel_size
-        # One normalisation for queries and keys: of one event, calls cost more than numbers.
-        joined = torch.cat([F.linear(query, self.query_weight), both[..., :features]], dim=-1)
-        q, k = F.normalize(joined.view(*rows, 2, c.heads, c.kernel_size), dim=-1).unbind(-3)
-        gates = (both[..., features:] + self.gate_bias).view(*rows, 2, c.heads)
-        return q, k, F.linear(value, self.value_weight).view(*rows, c.heads, -1), gates
+    def _weights(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        q, k, _, log_keep, write = self._rows(query, key, value, mask)
+        return read_weights(q, k, log_keep, write)
+
+    def _rows(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """What ``chunked`` takes: queries and keys [B, H, N, K], values [B, H, N, V], log a and b [B, H, N]."""
+        joined, v, gates = self._project(query, key, value)
+        q, k = _unit(torch.unflatten(joined, -1, (self.config.heads, -1))).transpose(2, 3).unbind()
+        keep, write = gates.transpose(1, 2).chunk(2, dim=1)
+        log_keep, write = F.logsigmoid(keep), write.sigmoid()
+        if mask is not None:
+            log_keep, write = log_keep * mask[:, None], write * mask[:, None]
+        return q, k, torch.unflatten(v, -1, (self.config.heads, -1)).transpose(1, 2), log_keep, write
+
+    def _project(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """[..., W] to queries and keys [2, ..., H K], values [..., W] and logits of a and b [..., 2 H]."""
+        features, both = self.config.heads * self.config.kernel_size, F.linear(key, self.key_weight)
+        # Queries and keys go on together: of one event, calls cost more than numbers.
+        joined = torch.stack([F.linear(query, self.query_weight), both[..., :features]])
+        return joined, F.linear(value, self.value_weight), both[..., features:] + self.gate_bias
 
     def _check(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, state: Tensor | None) -> None:
         check_shapes(query, key, value, mask)
@@ -169,7 +190,7 @@ def naive(layer: LinearAttention, query: Tensor, key: Tensor, value: Tensor, mas
         for t in range(query.shape[1]):
             pieces = []
             for h in range(c.heads):
-                carried = _unit(layer.query_weight.double(), query[b, t].double(), h, c)
+                carried = _direction(layer.query_weight.double(), query[b, t].double(), h, c)
                 read = torch.zeros(c.width // c.heads, dtype=torch.float64)
                 for i in range(t, -1, -1):
                     if mask[b, i]:
@@ -182,15 +203,21 @@ def naive(layer: LinearAttention, query: Tensor, key: Tensor, value: Tensor, mas
     return torch.stack(rows).view(query.shape[0], query.shape[1], c.width)
 
 
+def _unit(x: Tensor) -> Tensor:
+    """Rows of length 1; ``F.normalize`` in fewer calls, which cost more than the numbers of one event."""
+    length: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x / length.clamp_min(_SHORTEST)
+
+
 def _event(layer: LinearAttention, key: Tensor, head: int) -> tuple[Tensor, Tensor, Tensor]:
     """Unit key [K], kept and written share [] of one event."""
     c, weight = layer.config, layer.key_weight.double()
-    k = _unit(weight, key, head, c)
+    k = _direction(weight, key, head, c)
     logits = weight[c.heads * c.kernel_size :] @ key + layer.gate_bias.double()
     return k, logits[head].sigmoid(), logits[c.heads + head].sigmoid()
 
 
-def _unit(weight: Tensor, x: Tensor, head: int, config: LinearAttention.Config) -> Tensor:
+def _direction(weight: Tensor, x: Tensor, head: int, config: LinearAttention.Config) -> Tensor:
     return F.normalize(weight[head * config.kernel_size : (head + 1) * config.kernel_size] @ x, dim=0)
 
 

@@ -54,12 +54,12 @@ def turn(time: Tensor, rate: Tensor, dtype: torch.dtype) -> Turn:
 
 def rotate(x: Tensor, by: Turn) -> Tensor:
     """Rows [..., N, d] turned forwards; lengths stay."""
-    return torch.addcmul(x * by.cos, x.roll(x.shape[-1] // 2, -1), by.sin)
+    return (x * by.cos).addcmul_(x.roll(x.shape[-1] // 2, -1), by.sin)
 
 
 def rotate_back(x: Tensor, by: Turn) -> Tensor:
     """The inverse of ``rotate``; one row of ``x`` may meet many rows of ``by``."""
-    return torch.addcmul(x * by.cos, x.roll(x.shape[-1] // 2, -1), by.sin, value=-1)
+    return (x * by.cos).addcmul_(x.roll(x.shape[-1] // 2, -1), by.sin, value=-1)
 
 
 def rotary_weights(query: Tensor, key: Tensor, query_turn: Turn, key_turn: Turn, bias: Tensor | None = None) -> Tensor:

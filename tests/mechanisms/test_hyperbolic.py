@@ -16,6 +16,7 @@ from torch import Tensor
 from mechanisms import lorentz
 from mechanisms.hyperbolic import HyperbolicAttention, attend, naive
 from tests.mechanisms.contract import Contract, Inputs
+from tests.mechanisms.memory import peak_bytes
 from tests.mechanisms.trees import balanced, embed, flat, hyperbolic, irregular
 
 CONFIG = HyperbolicAttention.Config(width=6, key_width=5, value_width=7, heads=2, radius=2.0)
@@ -179,6 +180,14 @@ def test_learns_who_descends_from_whom() -> None:
         optimiser.step()
     floor = -(target * target.log()).sum(-1).mean()
     assert losses[-1] - floor < 0.5 * (losses[0] - floor)
+
+
+def test_a_sequence_of_a_hundred_takes_less_than_a_megabyte() -> None:
+    """At width 256, without gradients: what a step of the way needs is given back before the next."""
+    layer = HyperbolicAttention.Config(width=256, key_width=256, value_width=256).build()
+    x = torch.ones(1, 100, 256)
+    with torch.inference_mode():
+        assert peak_bytes(lambda: layer(x, x, x)) < 1e6
 
 
 def test_a_small_tree_is_embedded_with_less_than_half_the_distortion() -> None:

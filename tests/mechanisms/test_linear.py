@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mechanisms.delta_rule import chunked
 from mechanisms.linear import LinearAttention, naive
 from tests.mechanisms.contract import Contract, Inputs
+from tests.mechanisms.memory import peak_bytes
 
 F64 = torch.float64
 
@@ -115,6 +116,34 @@ def test_recurrent_equals_chunked_in_values_and_gradients(chunk: int) -> None:
     ours, theirs = (torch.autograd.grad(each, wrt, allow_unused=True) for each in (loss, other))
     for got, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-9)
+
+
+def test_a_long_sequence_is_one_sequence() -> None:
+    """What is worked on at a time does not show: outputs, state, weights and gradients, over two joints."""
+    rng = torch.Generator().manual_seed(5)
+    given = [torch.randn(2, 20, width, generator=rng, dtype=F64) for width in (6, 5, 7)]
+    results = []
+    for chunk in (1, 64):
+        layer = _layer(chunk=chunk)
+        answer = layer(*given, torch.arange(20).expand(2, -1) % 3 != 1, need_weights=True)
+        told = (answer.output, answer.extras["state"], answer.weights)
+        grads = torch.autograd.grad(sum((x.square().sum() for x in told), torch.zeros(())), [*layer.parameters()])
+        results.append((*told, *grads))
+    for got, expected in zip(*results, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-9)
+
+
+def test_memory_grows_by_the_output_alone() -> None:
+    """Without gradients, a further event leaves its output, as made and as joined, and nothing of its working."""
+    layer = replace(CONFIG, width=16, key_width=16, value_width=16, chunk=16).build()
+
+    def peak(events: int) -> int:
+        x = torch.ones(1, events, 16)
+        with torch.inference_mode():
+            return peak_bytes(lambda: layer(x, x, x))
+
+    row = 16 * 4
+    assert peak(4096) - peak(1024) <= 3072 * 2 * row
 
 
 @settings(max_examples=20, deadline=None)
