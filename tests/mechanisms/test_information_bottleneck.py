@@ -195,7 +195,7 @@ def test_a_dearer_nat_buys_fewer() -> None:
     train, rates = _counts(bottleneck.campaigns("quiet", 1000, 12)), []
     for beta in (0.1, 1.0, 10.0):
         layer = replace(Config(compressed=4), beta=beta).build()
-        fit(layer, *train, 250, _rng(5))
+        fit(layer, *train, 150, _rng(5))
         rates.append(layer.bounds(*train, _rng(6))["input_rate"].item())
     assert rates[0] > rates[1] > rates[2]
 

@@ -52,7 +52,7 @@ class TestContract(Contract):
 
 def test_gradients_match_finite_differences() -> None:
     """Gradcheck in float64 to inputs and weights, the flat factor's curvature at exactly zero."""
-    layer, given = replace(CONFIG, widths=(2, 2, 2), heads=1).build().double(), TestContract().given(2)
+    layer, given = replace(CONFIG, widths=(2, 2, 2), heads=1).build().double(), TestContract().given(1)
     wrt = tuple(0.3 * given[name][..., :6].detach() for name in ("query", "key", "value")) + tuple(layer.parameters())
     wrt = tuple(x.requires_grad_() for x in wrt)
     assert torch.autograd.gradcheck(lambda q, k, v, *_: layer(q, k, v, given["mask"]).output, wrt)
