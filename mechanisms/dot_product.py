@@ -118,9 +118,9 @@ def join(x: Tensor) -> Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
-def matrix(rows: int, columns: int, rng: torch.Generator) -> nn.Parameter:
-    """A learned projection [rows, columns] at its start, Xavier uniform."""
-    return nn.Parameter(nn.init.xavier_uniform_(torch.empty(rows, columns), generator=rng))
+def matrix(rows: int, columns: int, rng: torch.Generator, gain: float = 1.0) -> nn.Parameter:
+    """A learned projection [rows, columns] at its start, Xavier uniform times ``gain``."""
+    return nn.Parameter(nn.init.xavier_uniform_(torch.empty(rows, columns), gain, generator=rng))
 
 
 def check_heads(width: int, heads: int) -> None:

@@ -56,8 +56,8 @@ class FisherMetric(ABC):
 class Categorical(FisherMetric):
     """One of n outcomes; coordinates are logits, so ``F = diag(p) - p p^T``.
 
-    Adding a constant to all logits changes no probability: F has no inverse in that direction, and a
-    gradient's part in it is ignored.
+    Adding a constant to all logits changes no probability, so F has no inverse in that direction, and gradients sum to
+    0: what rounding leaves of the sum is taken off in proportion to p.
 
     >>> Categorical(torch.zeros(4)).solve(torch.tensor([0.25, -0.25, 0.0, 0.0]))
     tensor([ 1., -1.,  0.,  0.])
@@ -85,7 +85,8 @@ class Categorical(FisherMetric):
         the damping has been cancelled against the denominator, so that it may be 0.
         """
         p = self.probabilities
-        g = gradient - gradient.mean(-1, keepdim=True)
+        # Taken off the likely outcomes: off all alike, rounding over a rare one's p would be a huge step.
+        g = gradient - p * gradient.sum(-1, keepdim=True)
         # An outcome whose probability underflows has a gradient of 0 and must not make 0 / 0.
         damped = (p + damping).clamp_min(torch.finfo(p.dtype).tiny)
         x, s = g / damped, p / damped

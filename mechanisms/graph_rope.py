@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mechanisms.base import AttentionOutput, check_shapes, check_width, checked
+from mechanisms.dot_product import join, matrix, mix, project, split
 from mechanisms.registry import register
 from mechanisms.rotary import Turn, rates, rotary_attention, rotary_weights, turn
 
@@ -65,10 +66,10 @@ class GraphRopeAttention(nn.Module):
         _check_config(config)
         self.config = c = config
         rng = torch.Generator().manual_seed(c.seed)
-        self.query_weight = _matrix(c.width, c.width, rng)
-        self.key_weight = _matrix(c.width, c.key_width, rng)
-        self.value_weight = _matrix(c.width, c.value_width, rng)
-        self.output_weight = _matrix(c.width, c.width, rng)
+        self.query_weight = matrix(c.width, c.width, rng)
+        self.key_weight = matrix(c.width, c.key_width, rng)
+        self.value_weight = matrix(c.width, c.value_width, rng)
+        self.output_weight = matrix(c.width, c.width, rng)
         self.log_decay_s = nn.Parameter(torch.full((c.heads,), math.log(c.decay_s)))
         # By hops 0 .. max_hops, then without a path.
         self.hop_bias = nn.Parameter(torch.zeros(c.heads, c.max_hops + 2))
@@ -100,13 +101,15 @@ class GraphRopeAttention(nn.Module):
         """
         self._check(query, key, value, mask)
         _check_times(query, key, query_time, key_time, distance)
-        q, k = self._heads(F.linear(query, self.query_weight)), self._heads(F.linear(key, self.key_weight))
+        q = split(F.linear(query, self.query_weight), self.config.heads)
+        k = split(F.linear(key, self.key_weight), self.config.heads)
         query_turn, key_turn = self._turns(query_time, key_time, query.dtype)
         bias = self._bias(query_time[:, :, None] - key_time[:, None], distance, mask)
-        if need_weights or query.shape[1] == 1:
+        if need_weights or query.shape[1] == 1:  # Values are mixed first and projected after: far less work for one.
             weights = rotary_weights(q, k, query_turn, key_turn, bias)
-            return AttentionOutput(self._output(self._read(weights, value)), weights if need_weights else None)
-        v = self._heads(F.linear(value, self.value_weight))
+            output = self._output(project(mix(weights, value), self.value_weight))
+            return AttentionOutput(output, weights if need_weights else None)
+        v = split(F.linear(value, self.value_weight), self.config.heads)
         return AttentionOutput(self._output(rotary_attention(q, k, v, query_turn, key_turn, bias)))
 
     def _turns(self, query_time: Tensor, key_time: Tensor, dtype: torch.dtype) -> tuple[Turn, Turn]:
@@ -139,18 +142,9 @@ class GraphRopeAttention(nn.Module):
             hidden.masked_fill_(elapsed < 0, -torch.inf)
         return hidden if mask is None else hidden.masked_fill_(~mask[:, None], -torch.inf)
 
-    def _read(self, weights: Tensor, value: Tensor) -> Tensor:
-        """Values mixed first and projected after, [B, H, Nq, d]: with one query far less work, and the same."""
-        mixed = (weights.flatten(1, 2) @ value).view(*weights.shape[:3], -1)
-        return mixed @ self.value_weight.view(self.config.heads, -1, value.shape[-1]).transpose(-1, -2)
-
     def _output(self, read: Tensor) -> Tensor:
         """[B, H, Nq, d] joined and projected."""
-        return checked(F.linear(read.transpose(1, 2).flatten(2), self.output_weight), "graph_rope")
-
-    def _heads(self, x: Tensor) -> Tensor:
-        """[B, N, W] to [B, H, N, d]."""
-        return x.view(*x.shape[:2], self.config.heads, -1).transpose(1, 2)
+        return checked(F.linear(join(read), self.output_weight), "graph_rope")
 
     def _check(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
         check_shapes(query, key, value, mask)
@@ -221,7 +215,3 @@ def _check_times(query: Tensor, key: Tensor, query_time: Tensor, key_time: Tenso
         raise ValueError(f"distance has shape {tuple(distance.shape)}, expected {expected}")
     if distance.is_floating_point():
         raise ValueError(f"distance has dtype {distance.dtype}, expected whole hops, such as torch.int64")
-
-
-def _matrix(rows: int, columns: int, rng: torch.Generator) -> nn.Parameter:
-    return nn.Parameter(nn.init.xavier_uniform_(torch.empty(rows, columns), generator=rng))

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from mechanisms import lorentz
 from mechanisms.base import AttentionOutput, check_shapes, check_width, checked, masked_softmax
+from mechanisms.dot_product import join, matrix, split
 from mechanisms.registry import register
 
 
@@ -57,10 +58,10 @@ class HyperbolicAttention(nn.Module):
         self.config = config
         rng = torch.Generator().manual_seed(config.seed)
         unit = math.sqrt(config.width // config.heads)
-        self.query_weight = _matrix(config.width, config.width, 1 / unit, rng)
-        self.key_weight = _matrix(config.width, config.key_width, 1 / unit, rng)
-        self.value_weight = _matrix(config.width, config.value_width, 1 / unit, rng)
-        self.output_weight = _matrix(config.width, config.width, unit, rng)
+        self.query_weight = matrix(config.width, config.width, rng, 1 / unit)
+        self.key_weight = matrix(config.width, config.key_width, rng, 1 / unit)
+        self.value_weight = matrix(config.width, config.value_width, rng, 1 / unit)
+        self.output_weight = matrix(config.width, config.width, rng, unit)
         self.key_bias = nn.Parameter(torch.zeros(config.heads, config.key_width))
         self.raw_curvature = nn.Parameter(torch.full((config.heads,), _inverse_softplus(-config.curvature)))
         self.raw_sharpness = nn.Parameter(torch.full((config.heads,), _inverse_softplus(config.sharpness)))
@@ -85,14 +86,14 @@ class HyperbolicAttention(nn.Module):
             RuntimeError: on NaN or infinity in the output.
         """
         self._check_inputs(query, key, value, mask)
-        q = self._heads(F.linear(query, self.query_weight))
-        k = self._heads(F.linear(key, self.key_weight))
-        v = self._heads(F.linear(value, self.value_weight))
+        q = split(F.linear(query, self.query_weight), self.config.heads)
+        k = split(F.linear(key, self.key_weight), self.config.heads)
+        v = split(F.linear(value, self.value_weight), self.config.heads)
         bias = F.linear(key, self.key_bias).transpose(1, 2)[:, :, None]  # [B, H, 1, Nk]
         kept = None if mask is None else mask[:, None, None]
         c, beta = self.curvature()[:, None, None], self.sharpness()[:, None, None]
         read, weights = attend(q, k, v, c, beta, bias=bias, mask=kept, radius=self.config.radius)
-        output = F.linear(read.transpose(1, 2).flatten(2), self.output_weight)
+        output = F.linear(join(read), self.output_weight)
         return AttentionOutput(checked(output, "hyperbolic"), weights if need_weights else None)
 
     def curvature(self) -> Tensor:
@@ -102,10 +103,6 @@ class HyperbolicAttention(nn.Module):
     def sharpness(self) -> Tensor:
         """What a unit of distance costs in each head, [H]: beta, positive."""
         return F.softplus(self.raw_sharpness)
-
-    def _heads(self, x: Tensor) -> Tensor:
-        """[B, N, W] to [B, H, N, d]."""
-        return x.reshape(*x.shape[:2], self.config.heads, -1).transpose(1, 2)
 
     def _check_inputs(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
         check_shapes(query, key, value, mask)
@@ -235,7 +232,3 @@ def _check(config: HyperbolicAttention.Config) -> None:
 
 def _inverse_softplus(y: float) -> float:
     return y + math.log(-math.expm1(-y))
-
-
-def _matrix(rows: int, columns: int, gain: float, rng: torch.Generator) -> nn.Parameter:
-    return nn.Parameter(nn.init.xavier_uniform_(torch.empty(rows, columns), gain, generator=rng))

@@ -28,7 +28,7 @@ from mechanisms.registry import register
 BATCH = 256
 """Rows of one step of ``fit``."""
 LEARNING_RATE = 2e-2
-"""At the start of ``fit``; counts of many impressions need large steps to reach their base rate."""
+"""At the start of ``fit``."""
 
 
 @register("information_bottleneck")
@@ -177,6 +177,8 @@ def fit(
 ) -> None:
     """Train in place by Adam, on ``BATCH`` rows a step, with a learning rate that falls to 0.
 
+    The decoder's bias starts at the base rate: until that is known, hundreds of steps learn nothing else.
+
     Args:
         bottleneck: to train.
         x: [N, W], columns on comparable scales.
@@ -185,6 +187,9 @@ def fit(
         steps: how many.
         rng: of rows and noise.
     """
+    # One impression of either outcome more, so that neither has infinite odds.
+    base = torch.log((conversions.sum() + 1) / ((impressions - conversions).sum() + 1))
+    nn.init.constant_(bottleneck.outer.bias, base.item())
     optimiser = torch.optim.Adam(bottleneck.parameters(), lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     for _ in range(steps):

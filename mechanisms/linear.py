@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from mechanisms.base import AttentionOutput, check_shapes, check_width, checked
 from mechanisms.delta_rule import chunked, read_weights, update
+from mechanisms.dot_product import join, matrix
 from mechanisms.registry import register
 
 _CHUNKS = 8
@@ -66,11 +67,11 @@ class LinearAttention(nn.Module):
         self.config = c = config
         rng = torch.Generator().manual_seed(c.seed)
         features = c.heads * c.kernel_size
-        self.query_weight = _matrix(features, c.width, rng)
+        self.query_weight = matrix(features, c.width, rng)
         # Rows: the keys of all heads, then their logits of a, then of b; one product an event.
-        self.key_weight = _matrix(features + 2 * c.heads, c.key_width, rng)
-        self.value_weight = _matrix(c.width, c.value_width, rng)
-        self.output_weight = _matrix(c.width, c.width, rng)
+        self.key_weight = matrix(features + 2 * c.heads, c.key_width, rng)
+        self.value_weight = matrix(c.width, c.value_width, rng)
+        self.output_weight = matrix(c.width, c.width, rng)
         # Gates alone have a bias: without it an event would forget half. A masked row is zero all the same.
         self.gate_bias = nn.Parameter(torch.tensor([math.log(c.memory), 0.0]).repeat_interleave(c.heads))
 
@@ -104,7 +105,7 @@ class LinearAttention(nn.Module):
             kept = None if mask is None else mask[:, part]
             rows = self._rows(query[:, part], key[:, part], value[:, part], kept)
             read, after = chunked(*rows, after, self.config.chunk)
-            outputs.append(F.linear(read.transpose(1, 2).flatten(2), self.output_weight))
+            outputs.append(F.linear(join(read), self.output_weight))
         weights = self._weights(query, key, value, mask) if need_weights else None
         return AttentionOutput(checked(torch.cat(outputs, dim=1), "linear"), weights, {"state": after})
 
@@ -219,7 +220,3 @@ def _event(layer: LinearAttention, key: Tensor, head: int) -> tuple[Tensor, Tens
 
 def _direction(weight: Tensor, x: Tensor, head: int, config: LinearAttention.Config) -> Tensor:
     return F.normalize(weight[head * config.kernel_size : (head + 1) * config.kernel_size] @ x, dim=0)
-
-
-def _matrix(rows: int, columns: int, rng: torch.Generator) -> nn.Parameter:
-    return nn.Parameter(nn.init.xavier_uniform_(torch.empty(rows, columns), generator=rng))

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from mechanisms import stereographic
 from mechanisms.base import AttentionOutput, check_shapes, check_width, checked, masked_softmax
+from mechanisms.dot_product import join, matrix, split
 from mechanisms.registry import register
 
 
@@ -104,8 +105,8 @@ class Factor(nn.Module):
         super().__init__()
         self.heads, self.radius = config.heads, config.radius
         unit = math.sqrt(width // config.heads)
-        self.query_weight, self.key_weight, self.value_weight = (_matrix(width, 1 / unit, rng) for _ in range(3))
-        self.output_weight = _matrix(width, unit, rng)
+        self.query_weight, self.key_weight, self.value_weight = (matrix(width, width, rng, 1 / unit) for _ in range(3))
+        self.output_weight = matrix(width, width, rng, unit)
         self.curvature = nn.Parameter(torch.full((config.heads,), curvature))
         self.scale = nn.Parameter(torch.full((config.heads,), config.scale))
 
@@ -125,11 +126,11 @@ class Factor(nn.Module):
         v = self._lift(value, self.value_weight)
         z = k * stereographic.square(v)
         read = _settle(weights @ (stereographic.sin(z) * v), weights @ stereographic.cos(z), k)
-        return F.linear(read.transpose(1, 2).flatten(2), self.output_weight)
+        return F.linear(join(read), self.output_weight)
 
     def _lift(self, x: Tensor, weight: Tensor) -> Tensor:
         """[B, N, W_i] to vectors at the origin [B, H, N, d], no longer than the space allows."""
-        v = F.linear(x, weight).reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
+        v = split(F.linear(x, weight), self.heads)
         z = self.curvature[:, None, None] * stereographic.square(v)
         longest = torch.where(z > 0, stereographic.REACH**2, torch.full_like(z, self.radius**2))
         return v * (longest / z.abs().clamp(min=torch.finfo(v.dtype).tiny)).clamp(max=1).sqrt()
@@ -210,7 +211,3 @@ def _check(config: MixedCurvatureAttention.Config) -> None:
             raise ValueError(f"width {width} is not a multiple of {config.heads} heads")
     if config.radius <= 0:
         raise ValueError(f"radius {config.radius} is not above zero")
-
-
-def _matrix(width: int, gain: float, rng: torch.Generator) -> nn.Parameter:
-    return nn.Parameter(nn.init.xavier_uniform_(torch.empty(width, width), gain, generator=rng))

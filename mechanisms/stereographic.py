@@ -56,6 +56,9 @@ def _piecewise(
     z: Tensor, series: tuple[float, ...], above: Callable[[Tensor], Tensor], below: Callable[[Tensor], Tensor]
 ) -> Tensor:
     """``above(sqrt z)``, ``below(sqrt -z)``, or between them the power series in z."""
+    if not torch.is_grad_enabled():  # The series is for the derivative: values keep their digits without it.
+        r = z.abs().clamp(min=torch.finfo(z.dtype).tiny).sqrt()
+        return torch.where(z > 0, above(r), below(r))
     near = torch.full_like(z, series[-1])
     for coefficient in reversed(series[:-1]):
         near = near * z + coefficient

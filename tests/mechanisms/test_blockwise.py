@@ -46,7 +46,7 @@ def _oracle(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: boo
     masked=st.booleans(),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_equals_the_math_back_end_in_values_and_gradients(
     queries: int, keys: int, block_size: int, causal: bool, masked: bool, seed: int
 ) -> None:
@@ -151,7 +151,7 @@ def _exponent(lengths: list[int], peaks: list[int]) -> float:
 def test_peak_memory_grows_with_the_length_forwards_and_backwards() -> None:
     """Four times the length takes about four times the memory, not sixteen."""
     lengths = [1024, 4096]
-    assert _exponent(lengths, [_peak(n, 64) for n in lengths]) <= 1.1
+    assert _exponent(lengths, [_peak(n, 64, heads=2, width=32) for n in lengths]) <= 1.1
 
 
 def test_a_larger_block_takes_more_memory() -> None:

@@ -216,6 +216,7 @@ def test_long_chunks_and_strong_forgetting_stay_exact() -> None:
     torch.testing.assert_close(found, layer(query, key, value).output, rtol=1e-9, atol=1e-12)
 
 
+@torch.no_grad()
 def test_the_state_has_one_size_for_ever() -> None:
     """Time and memory of an event do not know the history: the same shapes after 1 and after 3,000."""
     layer = CONFIG.build()

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from scipy import linalg
 from torch import Tensor
 
+from benchmarks import bandit
+from mechanisms import natural_gradient
 from mechanisms.fisher import Categorical, FisherMetric, Flat, LogNormal
 from mechanisms.natural_gradient import NaturalGradient, naive
 
@@ -59,6 +61,7 @@ def test_no_step_goes_beyond_the_trust_region(seed: int, limit: float, magnitude
     """The realised KL is within the limit, however steep the gradient; a step that was cut reaches it, if it can."""
     policy = _families(seed, spread=2.0)[family]
     gradient = 10**magnitude * _normal(seed + 7, len(policy.coordinates))
+    gradient = gradient - gradient.mean() if isinstance(policy, Categorical) else gradient
     config = NaturalGradient.Config(trust_region=limit)
     new = config.build()(policy, gradient)
     realised = new.kl(policy).item()
@@ -121,6 +124,24 @@ def test_it_regrets_less_than_the_best_plain_gradient_on_an_ill_conditioned_prob
     assert regret(0.3, natural=True) < 0.1 * plain
 
 
+def test_knowing_the_gradient_it_finds_a_rare_best_arm_at_once() -> None:
+    """Where a thousandth is on the best arm, the plain gradient at its best rate loses ten times as much."""
+    lost = [
+        bandit.regret(step, bandit.REPORTED, rare=True, exact=True, steps=300).mean()
+        for step in (bandit.natural(30.0), bandit.plain(100.0))
+    ]
+    assert lost[0] < 0.1 * lost[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rare", [False, True], ids=["even", "rare"])
+def test_on_sampled_gradients_it_needs_its_trust_region(*, rare: bool) -> None:
+    """At the best rates, unbounded steps settle on what was drawn first and lose to the plain ones, bounded do not."""
+    kinds = (bandit.plain(1.0), bandit.natural(0.03), bandit.bounded(0.3))
+    plain, unbounded, bounded = (bandit.regret(step, bandit.REPORTED, rare=rare, exact=False) for step in kinds)
+    assert unbounded.mean() > plain.mean() > bounded.mean()
+
+
 def test_bids_stay_positive_and_their_level_can_be_told() -> None:
     """A gradient that is the same for all bids moves all of them; shares ignore it."""
     bids = LogNormal(torch.tensor([[-9.0, 1.0], [0.0, -6.0], [3.0, 0.5]], dtype=torch.float64))
@@ -130,6 +151,15 @@ def test_bids_stay_positive_and_their_level_can_be_told() -> None:
     assert (new.median < bids.median).all()
     shares = torch.softmax(_normal(1, 6), 0)
     torch.testing.assert_close(NaturalGradient.Config().build().shares(shares, torch.full_like(shares, 9.0)), shares)
+
+
+def test_a_policy_that_is_nearly_certain_still_steps_by_what_outcomes_are_worth() -> None:
+    """Probabilities down to 1e-40, whose gradients are smaller than the rounding of their sum."""
+    worth = torch.tensor([0.9, 0.2, 0.5, 0.7], dtype=torch.float64)
+    policy = Categorical(torch.tensor([0.0, -40.0, -60.0, -92.0], dtype=torch.float64))
+    p = policy.probabilities
+    step = FREE.build()(policy, -p * (worth - p @ worth)).coordinates - policy.coordinates
+    torch.testing.assert_close(step - step[0], 0.1 * (worth - worth[0]))
 
 
 def test_a_share_of_zero_stays_and_rare_ones_do_not_blow_up() -> None:
@@ -154,8 +184,9 @@ def test_a_batch_equals_its_rows_in_both_precisions() -> None:
     torch.testing.assert_close(single.double(), together, rtol=1e-4, atol=1e-6)
 
 
-def test_it_compiles_without_a_break() -> None:
-    """One graph, the same step."""
+def test_it_compiles_without_a_break(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One graph, the same step; of the bisections, all of which are in the graph, a few will do."""
+    monkeypatch.setattr(natural_gradient, "BISECTIONS", 4)
     policy, gradient = Categorical(_normal(8, 2, 5)), 50 * _normal(9, 2, 5)
     optimiser = NaturalGradient.Config().build()
     torch.compiler.reset()

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mechanisms.lorentz import tangent_distance
 
-SHORT = 0.25
+EDGE = 1.0
 """Length of a step at the start."""
 
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -61,12 +61,12 @@ def hyperbolic(u: Tensor, v: Tensor) -> Tensor:
 def embed(steps: Tensor, dimensions: int, distance: Distance, rounds: int) -> Embedding:
     """Train vectors, and the length of a step, by Adam on the squared relative error of all pairs.
 
-    All spaces start from the same classical scaling of the distances, at a size at which all of them are nearly flat.
+    All spaces start from the same classical scaling of the distances and are trained alike.
     """
-    vectors = (SHORT * _scaled(steps, dimensions)).requires_grad_()
-    log_edge = torch.tensor(log(SHORT), dtype=torch.float64, requires_grad=True)
+    vectors = (EDGE * _scaled(steps, dimensions)).requires_grad_()
+    log_edge = torch.tensor(log(EDGE), dtype=torch.float64, requires_grad=True)
     one, other = torch.triu_indices(len(steps), len(steps), 1)
-    optimiser = torch.optim.Adam([vectors, log_edge], lr=0.05)
+    optimiser = torch.optim.Adam([vectors, log_edge], lr=0.2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, rounds)
     for _ in range(rounds):
         error = distance(vectors[one], vectors[other]) / (log_edge.exp() * steps[one, other]) - 1

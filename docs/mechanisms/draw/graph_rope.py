@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from docs.mechanisms.draw.daylight import save
+from docs.mechanisms.draw.sheet import lines
 from mechanisms.graph_rope import GraphRopeAttention
 from mechanisms.rotary import rates
 from swarm.observe.report.charts import Line
@@ -28,11 +28,11 @@ def main() -> None:
     usual = nearness(elapsed, rates(32, 1.0, 10_000.0)).clamp(min=0)
     decay = torch.exp(-elapsed / config.decay_s)
     given = [
-        Line("seconds to 90 days", bank.tolist(), "a"),
-        Line("base 10,000", usual.tolist(), "b"),
-        Line("decay at the start", decay.tolist(), "c"),
+        Line("seconds to 90 days", bank.tolist(), "k0"),
+        Line("base 10,000", usual.tolist(), "k1"),
+        Line("decay at the start", decay.tolist(), "k2"),
     ]
-    save(
+    lines(
         "graph_rope", given, labels=[name for name, _ in _MARKS], title="Score of an event with itself, by elapsed time"
     )
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from docs.mechanisms.draw.daylight import save
+from docs.mechanisms.draw.sheet import lines
 from mechanisms.delta_rule import chunked
 from swarm.observe.report.charts import Line
 
@@ -51,8 +51,8 @@ def main() -> None:
         reads = (recall(keys, values), additive(keys, values), random_features(wide, wide, values[:, -1]))
         for line, read in zip(found.values(), reads, strict=True):
             line.append(F.cosine_similarity(read, values[:, -1], dim=-1).mean().clamp(min=0).item())
-    given = [Line(name, values, look) for (name, values), look in zip(found.items(), "abd", strict=True)]
-    save(
+    given = [Line(name, values, look) for (name, values), look in zip(found.items(), ("k0", "k1", "k3"), strict=True)]
+    lines(
         "linear", given, labels=[str(n) for n in _PAIRS], title="Cosine of what is recalled with what was written last"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from docs.mechanisms.draw.daylight import save
+from docs.mechanisms.draw.sheet import lines
 from mechanisms.shapley import exact, sampled
 from swarm.observe.report.charts import Line
 
@@ -29,8 +29,10 @@ def main() -> None:
         answers = [sampled(worth, _PLAYERS, pairs=pairs, rng=rng) for _ in range(200)]
         real.append(torch.stack([each.credit - truth for each in answers]).square().mean().sqrt().item())
         told.append(torch.stack([each.error for each in answers]).square().mean().sqrt().item())
-    given = [Line("real error", real, "a"), Line("error it tells", told, "b")]
-    save("shapley", given, labels=[str(pairs) for pairs in _PAIRS], title="Error of sampled credit, by pairs of orders")
+    given = [Line("real error", real, "k0"), Line("error it tells", told, "k1")]
+    lines(
+        "shapley", given, labels=[str(pairs) for pairs in _PAIRS], title="Error of sampled credit, by pairs of orders"
+    )
 
 
 if __name__ == "__main__":
