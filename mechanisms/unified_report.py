@@ -154,7 +154,8 @@ def effective_rank(weights: Tensor) -> Tensor:
     """Exponential of the entropy of the singular values as shares (Roy and Vetterli 2007); [M, Nq, Nk] to [M]."""
     values = torch.linalg.svdvals(weights)
     shares = values / values.sum(-1, keepdim=True)
-    return (-(shares * shares.clamp_min(TINY).log()).sum(-1)).exp()
+    entropy: Tensor = -(shares * shares.clamp_min(TINY).log()).sum(-1)
+    return entropy.exp()
 
 
 def transport(ours: Tensor, theirs: Tensor) -> Tensor:
