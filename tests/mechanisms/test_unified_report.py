@@ -110,10 +110,11 @@ def test_percentiles_are_uniform_on_null_data(name: str, on_null_data: list[dict
     assert stats.kstest([each[name] for each in on_null_data], "uniform").pvalue > 0.01 / len(ILL)
 
 
-def test_rotations_are_orthogonal_and_uniform() -> None:
-    """The first entry of a uniform rotation of width three is uniform on (-1, 1)."""
-    turns = rotations(500, 3, torch.eye(3).double(), torch.Generator().manual_seed(0))
-    torch.testing.assert_close(turns @ turns.transpose(1, 2), torch.eye(3).double().expand(500, 3, 3))
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_rotations_are_orthogonal_and_uniform(rows: int) -> None:
+    """The first entry of a uniform rotation of width three is uniform on (-1, 1), however many rows are drawn."""
+    turns = rotations(500, rows, torch.eye(3).double(), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(turns @ turns.transpose(1, 2), torch.eye(rows).double().expand(500, rows, rows))
     assert stats.kstest(turns[:, 0, 0].numpy(), stats.uniform(-1, 2).cdf).pvalue > 0.01
 
 
