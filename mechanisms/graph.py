@@ -15,17 +15,26 @@ LEAST_SQUARE = 1e-60
 """Of a distance: keeps the slope of the root finite, so that 0 times it is 0."""
 
 
-def distances(points: Tensor, others: Tensor) -> Tensor:
-    """Euclidean distances [B, N, L] between [B, N, D] and [B, L, D]; their gradient is 0 where points coincide.
+def squares(points: Tensor, others: Tensor) -> Tensor:
+    """Squared distances [B, N, L], float64, between [B, N, D] and [B, L, D]; rounding may take them below 0.
 
     Computed as ``|x|^2 + |y|^2 - 2 <x, y>`` about a common middle in float64: ten times quicker than differences, and
     what cancels is 1e-8 of the spread of the points.
     """
     middle = others.double().mean(1, keepdim=True)
     x, y = points.double() - middle, others.double() - middle
-    squares = x.square().sum(-1)[..., None] + y.square().sum(-1)[:, None]
-    square = torch.baddbmm(squares, x, y.transpose(1, 2), alpha=-2.0)
-    return square.clamp_min(LEAST_SQUARE).sqrt().to(points.dtype)
+    lengths = x.square().sum(-1)[..., None] + y.square().sum(-1)[:, None]
+    return torch.baddbmm(lengths, x, y.transpose(1, 2), alpha=-2.0)
+
+
+def root(square: Tensor) -> Tensor:
+    """Distances of squared ones; their gradient is 0 where points coincide."""
+    return square.clamp_min(LEAST_SQUARE).sqrt()
+
+
+def distances(points: Tensor, others: Tensor) -> Tensor:
+    """Euclidean distances [B, N, L] between [B, N, D] and [B, L, D]; their gradient is 0 where points coincide."""
+    return root(squares(points, others)).to(points.dtype)
 
 
 def landmarks(points: Tensor, mask: Tensor, most: int) -> tuple[Tensor, Tensor]:
@@ -66,8 +75,9 @@ def nearest(points: Tensor, mask: Tensor, k: int, most: int) -> Tensor:
     rows = torch.arange(points.shape[1], device=points.device)
     others = points.gather(1, chosen[..., None].expand(-1, -1, points.shape[2]))
     itself = rows[:, None] == chosen[:, None]  # [B, N, L]
-    far = distances(points, others).masked_fill(itself | ~counts[:, None], torch.inf)
-    return far.topk(min(k, far.shape[-1]), dim=-1, largest=False).values
+    square = squares(points, others).masked_fill_(itself | ~counts[:, None], torch.inf)
+    # Roots of the few that are kept, not of all.
+    return root(square.topk(min(k, square.shape[-1]), dim=-1, largest=False).values).to(points.dtype)
 
 
 def affinity(points: Tensor, mask: Tensor, k: int) -> Tensor:

@@ -4,20 +4,22 @@ Six numbers describe the attention ``softmax(scale q k^T) v`` of one set of quer
 number under the null: the queries turned by a random rotation, so that their spectrum stays (lengths, and angles
 between them) and only their relation to the keys is lost.  A percentile is thus calibrated by itself, in any width.
 
-Letters: M queries or draws of them, Nq queries, Nk keys, D width, V width of a value.
+Letters: M draws of the queries, Nq queries, Nk keys, D width, V width of a value.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from mechanisms.graph import affinity, dirichlet, distances
+from mechanisms.graph import affinity, dirichlet, root, squares
 
 DIRECTIONS = 32
 """Lines on which the clouds of queries and keys are compared."""
@@ -25,6 +27,10 @@ LEVELS = 64
 """Quantiles compared on each."""
 QUADRUPLES = 256
 """Fours of points by which curvature is judged."""
+PAIRS = [(0, 1), (2, 3), (0, 2), (1, 3), (0, 3), (1, 2)]
+"""The three ways to pair four points, one after the other."""
+GROUP = 25
+"""Rotations that are worked on at a time: what is made of them stays small and near."""
 WATCH, ACT = 0.05, 0.01
 """Tail probabilities under the null from which on a number is to be watched, and acted on."""
 TINY = 1e-12
@@ -88,8 +94,7 @@ def report(
     _check(query, key, value, draws)
     rng = torch.Generator().manual_seed(seed)
     q, k, v = (x.detach().double() for x in (query, key, value))
-    turned = q @ rotations(draws, q.shape[1], rng)
-    found = metrics(torch.cat([q[None], turned]), k, v, scale or 1 / math.sqrt(q.shape[1]), neighbours, rng)
+    found = metrics(q, k, v, 1 / math.sqrt(q.shape[1]) if scale is None else scale, neighbours, draws, rng)
     findings, worst = {}, 1.0
     for name, numbers in found.items():
         percentile = _percentile(numbers)
@@ -99,69 +104,115 @@ def report(
     return Report(findings, _status(len(findings) * worst))
 
 
-def rotations(count: int, width: int, rng: torch.Generator) -> Tensor:
-    """Orthogonal matrices, uniformly distributed (Haar), [count, width, width]."""
-    q, r = torch.linalg.qr(torch.randn(count, width, width, generator=rng, dtype=torch.float64))
-    signs: Tensor = r.diagonal(dim1=1, dim2=2).sign()[:, None]  # without them they would not be uniform
-    return torch.mul(q, signs)
-
-
 def metrics(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, neighbours: int, rng: torch.Generator
+    query: Tensor, key: Tensor, value: Tensor, scale: float, neighbours: int, draws: int, rng: torch.Generator
 ) -> dict[str, Tensor]:
-    """The six numbers, [M] each, of M sets of queries [M, Nq, D] over the same keys [Nk, D] and values [Nk, V]."""
-    weights = torch.softmax(scale * (query @ key.T), dim=-1)
-    return {
-        "entropy": _entropy(weights).mean(-1) / math.log(len(key)),
-        "rank": effective_rank(weights),
-        "transport": transport(query, key, rng),
-        "curvature": curvature(query, key, rng),
-        "coherence": torch.nn.functional.normalize(weights @ value, dim=-1).mean(1).norm(dim=-1),
-        "energy": roughness(weights, key, neighbours),
-    }
+    """The six numbers, [1 + draws] each: of the queries as they are, then of each rotation.
+
+    A rotation changes nothing but the queries' inner products with keys and lines, so these are all that is drawn.
+    """
+    lines = F.normalize(torch.randn(DIRECTIONS, query.shape[1], generator=rng, dtype=query.dtype), dim=1)
+    fours = torch.rand(QUADRUPLES, len(query) + len(key), generator=rng).argsort(dim=1)[:, :4]
+    graph = affinity(key[None], torch.ones(1, len(key), dtype=torch.bool), neighbours)
+    others, apart, outcomes = torch.cat([key, lines]), unturned(query, key), _triangle(value)
+    groups = []
+    for products in chain([(query @ others.T)[None]], turned(query, others, draws, rng)):
+        inner, along = products[..., : len(key)], products[..., len(key) :]
+        logs = torch.log_softmax(scale * inner, dim=-1)
+        weights = logs.exp()
+        groups.append({
+            "entropy": -(weights * logs).sum(-1).mean(-1) / math.log(len(key)),
+            "rank": effective_rank(weights),
+            "transport": transport(along, key @ lines.T),
+            "curvature": curvature(inner, apart, fours),
+            "coherence": F.normalize(weights @ outcomes, dim=-1).mean(1).norm(dim=-1),
+            "energy": roughness(weights, graph),
+        })  # fmt: skip
+    return {name: torch.cat([group[name] for group in groups]) for name in ILL}
+
+
+def turned(query: Tensor, others: Tensor, draws: int, rng: torch.Generator) -> Iterator[Tensor]:
+    """Inner products [up to GROUP, Nq, L] of rotations of the queries [Nq, D] with others [L, D], ``draws`` in all."""
+    lengths = _triangle(query)
+    for done in range(0, draws, GROUP):
+        yield lengths @ rotations(min(GROUP, draws - done), lengths.shape[1], others, rng)
+
+
+def rotations(count: int, rows: int, others: Tensor, rng: torch.Generator) -> Tensor:
+    """The first rows of uniform (Haar) rotations in D, times others [L, D]; [count, rows, L].
+
+    A normal matrix is a triangle times such rows, and they are not needed themselves: the triangle is divided out.
+    """
+    normal = torch.randn(count, rows, others.shape[1], generator=rng).to(others)
+    triangle = torch.linalg.qr(normal.mT, mode="r").R
+    signs: Tensor = triangle.diagonal(dim1=1, dim2=2).sign()[..., None]  # without them the rows would not be uniform
+    drawn: Tensor = torch.linalg.solve_triangular((signs * triangle).mT, normal @ others.T, upper=False)
+    return drawn
 
 
 def effective_rank(weights: Tensor) -> Tensor:
     """Exponential of the entropy of the singular values as shares (Roy and Vetterli 2007); [M, Nq, Nk] to [M]."""
     values = torch.linalg.svdvals(weights)
-    return _entropy(values / values.sum(-1, keepdim=True)).exp()
+    shares = values / values.sum(-1, keepdim=True)
+    entropy: Tensor = -(shares * shares.clamp_min(TINY).log()).sum(-1)
+    return entropy.exp()
 
 
-def transport(query: Tensor, key: Tensor, rng: torch.Generator) -> Tensor:
-    """Mean distance of the quantiles of [M, Nq, D] and [Nk, D] on random lines, [M]."""
-    lines = torch.randn(query.shape[-1], DIRECTIONS, generator=rng, dtype=query.dtype)
-    lines = lines / lines.norm(dim=0)
-    levels = (torch.arange(LEVELS, dtype=query.dtype) + 0.5) / LEVELS
-    ours, theirs = (torch.quantile(x @ lines, levels, dim=-2) for x in (query, key))
-    return (ours - theirs[:, None]).abs().mean((0, 2))
+def transport(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Mean distance of the quantiles of positions [M, Nq, L] and [Nk, L] on L lines, [M]."""
+    ours, theirs = (_levels(x.shape[-2]).to(x) @ x.sort(dim=-2).values for x in (ours, theirs))
+    gaps: Tensor = ours - theirs
+    return gaps.abs().mean((1, 2))
 
 
-def curvature(query: Tensor, key: Tensor, rng: torch.Generator) -> Tensor:
-    """Mean four-point excess over a tree's (Gromov 1987) of fours of [M, Nq, D] and [Nk, D], over their size, [M].
+def unturned(query: Tensor, key: Tensor) -> Tensor:
+    """Squared distances [N, N] of queries [Nq, D] then keys [Nk, D], of a query and a key before ``-2 q k``."""
+    lengths = torch.cat([query, key]).square().sum(-1)
+    square = lengths[:, None] + lengths
+    for own, points in ((slice(len(query)), query), (slice(len(query), None), key)):
+        square[own, own] = squares(points[None], points[None])[0]
+    return square
+
+
+def curvature(inner: Tensor, apart: Tensor, fours: Tensor) -> Tensor:
+    """Mean four-point excess over a tree's (Gromov 1987) of fours of queries and keys, over their size, [M].
 
     Of the three ways to pair four points, the sums of the two distances are, on a tree, largest twice; the excess is
     half of the gap between the largest two.
+
+    Args:
+        inner: products of queries and keys, [M, Nq, Nk].
+        apart: [N, N], see ``unturned``.
+        fours: [F, 4] numbers of points.
     """
-    points = torch.cat([query, key.expand(len(query), -1, -1)], dim=1)
-    fours = torch.rand(QUADRUPLES, points.shape[1], generator=rng).argsort(dim=1)[:, :4]
-    far = distances(points, points)
-    pairs = (((0, 1), (2, 3)), ((0, 2), (1, 3)), ((0, 3), (1, 2)))
-    sums = [sum(far[:, fours[:, a], fours[:, b]] for a, b in pair) for pair in pairs]
-    largest = torch.stack([torch.as_tensor(each) for each in sums]).sort(dim=0, descending=True).values
-    return (largest[0] - largest[1]).mean(-1) / 2 / largest[0].mean(-1).clamp_min(TINY)
+    queries, keys = inner.shape[1:]
+    low, high = fours.sort(dim=1).values[:, PAIRS].unbind(-1)  # [F, 6]
+    between = (low < queries) & (high >= queries)
+    product = inner.flatten(1)[:, torch.where(between, low * keys + high - queries, 0)]
+    square = apart[low, high] - 2 * between * product
+    far = root(square)
+    sums = far[..., ::2] + far[..., 1::2]
+    first, second = sums.topk(2, dim=-1).values.mean(1).unbind(-1)
+    excess: Tensor = (first - second) / 2
+    return excess / first.clamp_min(TINY)
 
 
-def roughness(weights: Tensor, key: Tensor, neighbours: int) -> Tensor:
-    """Mean of ``w^T (G - W) w / w^T G w`` over rows w of [M, Nq, Nk], W the graph of keys, G its degrees; [M]."""
-    graph = affinity(key[None], torch.ones(1, len(key), dtype=torch.bool), neighbours)
-    columns = weights.flatten(0, 1).T[None]
-    size = (graph.sum(-1, keepdim=True) * columns.square()).sum(1)
-    return (dirichlet(columns, graph) / size.clamp_min(TINY)).view(weights.shape[:2]).mean(-1)
+def roughness(weights: Tensor, graph: Tensor) -> Tensor:
+    """Mean of ``w^T (G - W) w / w^T G w`` over rows w of [M, Nq, Nk], W the graph [1, Nk, Nk], G its degrees; [M]."""
+    size = weights.square() @ graph[0].sum(-1)
+    return (dirichlet(weights.mT, graph) / size.clamp_min(TINY)).mean(-1)
 
 
-def _entropy(shares: Tensor) -> Tensor:
-    """In nats, over the last axis."""
-    return -(shares * shares.clamp_min(TINY).log()).sum(-1)
+def _triangle(rows: Tensor) -> Tensor:
+    """[N, min(N, D)] with the same lengths and angles as rows [N, D]."""
+    triangle: Tensor = torch.linalg.qr(rows.T, mode="r").R
+    return triangle.T
+
+
+def _levels(count: int) -> Tensor:
+    """[LEVELS, count], what each of so many numbers in order adds to the quantiles."""
+    at = (torch.arange(LEVELS, dtype=torch.float64)[:, None] + 0.5) / LEVELS * (count - 1)
+    return (1 - (at - torch.arange(count)).abs()).clamp_min(0.0)
 
 
 def _percentile(numbers: Tensor) -> float:

@@ -50,8 +50,13 @@ class Usual:
 
     @classmethod
     def start(cls) -> Usual:
-        """Nothing seen: structure, change and surprise of a portfolio of independent standard residuals."""
-        return cls(np.array([0.5, 1.0, 0.2]), np.array([0.25, 0.5, 1.0]))
+        """Nothing seen: structure, change and surprise of a portfolio of independent standard residuals.
+
+        Simulated on four platforms against a moving average, as the swarm compares. Structure is the same for any
+        number of campaigns; change falls from 2.6 with 5 of them to 1.6 with 1000, and starts in the middle. Squares
+        are those of 5 campaigns about that start, the widest: too narrow a start would call every portfolio ill.
+        """
+        return cls(np.array([0.87, 2.1, 0.6]), np.array([0.02, 0.4, 0.2]))
 
     def update(self, signals: Floats) -> Usual:
         """One more healthy hour; the first ones weigh more, so that the start is soon forgotten."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mechanisms.base import AttentionOutput
 from mechanisms.health_signals import SIGNALS
 from mechanisms.topology_gated import TopologyGatedAttention
+from policies.health import Usual
 from policies.models.head import HeadModel
 from policies.models.shapes import Shape
 
@@ -37,8 +39,11 @@ class HealthGate(HeadModel):
         """Build the mechanism with its default settings; its usual starts as of independent standard residuals."""
         super().__init__()
         self.attention = TopologyGatedAttention.Config().build()
-        self.mean = nn.Parameter(torch.tensor([[0.1, 1.0, 0.2], [0.0, 0.0, 0.0]]))
-        self.log_spread = nn.Parameter(torch.tensor([[-1.5, -0.7, 0.0], [0.0, 0.0, 0.0]]))
+        start = Usual.start().head()
+        mean, log_spread = (torch.from_numpy(each).float() for each in (start["mean"], np.log(start["spread"])))
+        # Whatever the size, until training says how they change with it.
+        self.mean = nn.Parameter(torch.stack([mean, torch.zeros_like(mean)]))
+        self.log_spread = nn.Parameter(torch.stack([log_spread, torch.zeros_like(log_spread)]))
         self.requires_grad_(requires_grad=False)  # the service never trains
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:

@@ -6,9 +6,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mechanisms.health_signals import SIGNALS
+from mechanisms.topology_gated import TopologyGatedAttention
 from policies.health import RECOMMENDATIONS, Gate, Mode, Thresholds, Usual, portfolio_state
 from policies.tuning import BOUNDS, Hyper
 
@@ -74,6 +77,22 @@ def test_the_usual_converges_to_mean_and_variance() -> None:
     kept = usual.as_arrays()
     assert kept["hours"] == 4000
     assert Usual(kept["mean"], kept["square"], int(kept["hours"])).head()["mean"].tolist() == head["mean"].tolist()
+
+
+@pytest.mark.parametrize("campaigns", [5, 30, 1000])
+def test_the_start_is_usual_for_independent_standard_residuals(campaigns: int) -> None:
+    """Of any number of campaigns: their mean is within a spread of the start, their spread is no wider."""
+    rng, layer = np.random.default_rng(campaigns), TopologyGatedAttention.Config().build()
+    hours = rng.standard_normal((60, campaigns, 16))
+    recent, signals = 0.42 * rng.standard_normal((campaigns, 12)), []
+    for hour in hours:
+        state, missed = hour[:, :12], hour[:, 12:]
+        found = layer.measure(*(torch.from_numpy(each[None]) for each in (state, recent, missed)))
+        signals.append([found[name].item() for name in SIGNALS])
+        recent = 0.7 * recent + 0.3 * state
+    head = Usual.start().head()
+    assert (np.abs(np.mean(signals, axis=0) - head["mean"]) < head["spread"]).all()
+    assert (np.std(signals, axis=0) < 1.2 * head["spread"]).all()
 
 
 def test_what_is_unknown_counts_as_usual_and_surprises_are_bounded() -> None:
