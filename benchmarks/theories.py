@@ -68,7 +68,9 @@ def _natural_gradient() -> Case:
     layer = natural_gradient.NaturalGradient.Config(lr=0.1).build()
 
     def inputs(batch: int, _queries: int, outcomes: int) -> Inputs:
-        return {"logits": random(batch, outcomes), "gradient": random(batch, outcomes, seed=1) / outcomes / 2}
+        gradient = random(batch, outcomes, seed=1) / outcomes / 2
+        # As every gradient of logits: it sums to 0.
+        return {"logits": random(batch, outcomes), "gradient": gradient - gradient.mean(-1, keepdim=True)}
 
     def exact(inputs: Inputs) -> Tensor:
         (logits,), (gradient,) = (x.double() for x in inputs.values())
