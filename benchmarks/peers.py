@@ -93,9 +93,9 @@ def recurrence() -> Peer:
             return lambda: delta_rule.chunked(q, k, v, log_keep, write, empty, 64)[0].transpose(1, 2).flatten(2)
         past_k, past_v, past_keep, past_write = (x[:, :, :-1] for x in (k, v, log_keep, write))
         _, state = delta_rule.chunked(past_k, past_k, past_v, past_keep, past_write, empty, 64)
-        event = (x[:, :, -1:] for x in (k, v, log_keep.exp()[..., None], write[..., None]))
-        last_k, last_v, keep, share = (x.contiguous() for x in event)
-        return lambda: delta_rule.update(state, q, last_k, last_v, keep, share)[0].transpose(1, 2).flatten(2)
+        event = (x[:, :, -1:] for x in (q, k, v, log_keep.exp()[..., None], write[..., None]))
+        rows = [x.flatten(0, 1).contiguous() for x in (state, *event)]  # a memory a head
+        return lambda: delta_rule.update(*rows)[0].view(1, 1, -1)
 
     return Peer(name="recurrence", make=("LinearAttention", WIDTH, KERNEL), ours=ours, at_least=(30, None))
 
