@@ -25,8 +25,8 @@ from swarm.spec.config import SwarmConfig
 pytestmark = pytest.mark.cluster
 VICTIM, KILLED_AT, HOURS = "agent/meta", 20, 30
 SERIES = re.compile(r'^ray_(swarm_\w+?)(?:_bucket|_sum|_count)?\{(.*swarm="[^"]*".*)\} \S+$', re.MULTILINE)
-OUTSIDE_HOURS = {"submitted", "shard_taken"}
-"""What is logged when campaigns come, which is at no market hour."""
+OUTSIDE_HOURS = {"submitted", "shard_taken", "weights_off"}
+"""What is logged when campaigns come or a model is loaded, which is at no market hour."""
 
 
 @pytest.fixture(scope="module")
