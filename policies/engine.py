@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from policies.models.attribution import AttributionModel
 from policies.models.creative import CreativeScorer
 from policies.models.head import HeadModel
 from policies.models.task import Source
+from policies.naming import check_known
 
 SETTINGS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "creative_scoring": ("multi_head", {"width": 256, "key_width": 256, "value_width": 256, "heads": 4}),
@@ -176,10 +176,7 @@ class MarketingAttentionEngine:
         return AttributionWeights(_shares(credit), np.arange(len(touches)), credit, model.source)
 
     def _mechanism(self, use_case: str) -> nn.Module:
-        if use_case not in SETTINGS:
-            near = get_close_matches(use_case, SETTINGS, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"unknown use case {use_case!r}, expected one of {', '.join(SETTINGS)}{hint}")
+        check_known("use case", use_case, SETTINGS)
         if use_case not in self._mechanisms:
             name, settings = SETTINGS[use_case]
             config: Any = getattr(load(name), "Config")  # noqa: B009
@@ -230,10 +227,7 @@ def _refuse_nan(use_case: str, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def _channel(name: str) -> int:
-    if name not in TOUCH_CHANNELS:
-        near = get_close_matches(name, TOUCH_CHANNELS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown channel {name!r}, expected one of {', '.join(TOUCH_CHANNELS)}{hint}")
+    check_known("channel", name, TOUCH_CHANNELS)
     return TOUCH_CHANNELS.index(name)
 
 

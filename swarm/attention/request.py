@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from policies.models.shapes import Shape, check_arrays
 from policies.models.task import Source
+from policies.naming import check_known
 
 Array = NDArray[Any]
 
@@ -136,11 +136,8 @@ def find_use_case(name: str, table: Mapping[str, UseCase]) -> UseCase:
     Raises:
         ValueError: if it is unknown; lists the valid names and the near one.
     """
-    if name in table:
-        return table[name]
-    near = get_close_matches(name, table, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"unknown use case {name!r}, expected one of {', '.join(table)}{hint}")
+    check_known("use case", name, table)
+    return table[name]
 
 
 def check_request(name: str, use_case: UseCase, request: Request) -> None:
