@@ -44,6 +44,8 @@ class Portfolio:
     """[C]"""
     lag_h: Floats
     """[2, C] mean hours to the report of a conversion, of the fast and the slow half."""
+    account: Ints | None = None
+    """[R] campaigns of one number learn from each other; None: all do."""
 
     @property
     def shape(self) -> tuple[int, int, int]:

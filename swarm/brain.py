@@ -56,6 +56,20 @@ def opening_hyper(config: SwarmConfig) -> Hyper:
     )
 
 
+def hour_clock(moment: Moment, item: Evidence, traffic: Traffic, money: Floats) -> Clock:
+    """The hour to plan for; ``money`` [R]: of each campaign's own day, currency units."""
+    silent = np.where(item.tick >= 0, moment.tick - 1 - item.tick, 0)
+    unseen = np.minimum(silent, moment.hour[:, None] % 24)
+    return Clock(
+        day=moment.day.astype(np.float64),
+        new_day=moment.new_day,
+        day_ends=moment.hours_left == 1,
+        money=money,
+        traffic_left=traffic.ahead(moment.hour, moment.hours_left),
+        traffic_unseen=traffic.behind(moment.hour[:, None], unseen.astype(np.int32)),
+    )
+
+
 @dataclass
 class Attention:
     """The newest answers; what decisions use while the service is away."""
@@ -215,16 +229,7 @@ class Brain:
 
     def clock(self, moment: Moment, item: Evidence) -> Clock:
         """The hour to plan for, in each campaign's own day."""
-        silent = np.where(item.tick >= 0, moment.tick - 1 - item.tick, 0)
-        unseen = np.minimum(silent, moment.hour[:, None] % 24)
-        return Clock(
-            day=moment.day.astype(np.float64),
-            new_day=moment.new_day,
-            day_ends=moment.hours_left == 1,
-            money=self.money(moment.day),
-            traffic_left=self._traffic.ahead(moment.hour, moment.hours_left),
-            traffic_unseen=self._traffic.behind(moment.hour[:, None], unseen.astype(np.int32)),
-        )
+        return hour_clock(moment, item, self._traffic, self.money(moment.day))
 
     def plan(self, moment: Moment, item: Evidence, highest: Ints, room: Floats) -> Plan:
         """One hour's plan; ``highest`` [R, C]: highest budgets of the day, micros; ``room`` [R]: what the longer
