@@ -45,25 +45,30 @@ class Auction:
         second = np.array([channel.auction == "second_price" for channel in world.channels])
         self._second = np.flatnonzero(second)
 
-    def run(self, bids: Floats, auctions: Floats, price: Floats) -> Hour:
-        """Outcome of ``bids`` [R, C, G] (currency a click) in ``auctions`` [R, C] at price level ``price`` [R, C]."""
+    def run(self, bids: Floats, auctions: Floats, price: Floats, wear: Floats | None = None) -> Hour:
+        """Outcome of ``bids`` [R, C, G] (currency a click) in ``auctions`` [R, C] at price level ``price`` [R, C].
+
+        ``wear`` [R, K]: log of the creatives' click rates over the fresh ones; None is none.
+        """
+        wear = np.zeros((len(bids), self._offset.shape[2])) if wear is None else wear
         rows, channels, creatives, buckets = self._offset.shape
         shape = (rows, channels, creatives, bids.shape[2])
         hour = Hour(np.empty(shape), np.empty(shape), np.empty(shape))
         step = max(1, _CHUNK // (channels * creatives * buckets * bids.shape[2]))
         for start in range(0, rows, step):
-            self._run(slice(start, start + step), bids, auctions, price, hour)
+            self._run(slice(start, start + step), bids, auctions, price, wear, hour)
         return hour
 
-    def _run(self, rows: slice, bids: Floats, auctions: Floats, price: Floats, hour: Hour) -> None:
+    def _run(self, rows: slice, bids: Floats, auctions: Floats, price: Floats, wear: Floats, hour: Hour) -> None:
         """Fill in ``rows`` of ``hour``."""
         with np.errstate(divide="ignore"):
             log_bid = np.log(bids[rows] / price[rows, :, None])
-        z = log_bid[:, :, None, None, :] + self._offset[rows, ..., None]
+        z = (log_bid[:, :, None, :] + wear[rows, None, :, None])[:, :, :, None] + self._offset[rows, ..., None]
         z /= self._spread[rows, :, None, None, None]
         won = ndtr(z)
         count = (auctions[rows] / BUCKETS)[:, :, None, None]
-        clicks = np.einsum("rckbg,rckb->rckg", won, self._click_rate[rows] * count)
+        shown = np.exp(wear[rows])[:, None, :, None] * count
+        clicks = np.einsum("rckbg,rckb->rckg", won, self._click_rate[rows] * shown)
         hour.clicks[rows] = clicks
         np.multiply(won.sum(axis=3), count, out=hour.impressions[rows])
         np.multiply(clicks, bids[rows, :, None, :], out=hour.cost[rows])
