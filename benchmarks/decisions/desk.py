@@ -91,7 +91,6 @@ class Reader:
     """Turns what the platforms report into evidence, as the swarm's agents do."""
 
     setup: Setup
-    portfolio: Portfolio
     _agents: list[tuple[slice, Agent]] = field(init=False)
     _seen: list[int] = field(init=False)
 
@@ -104,12 +103,12 @@ class Reader:
     def read(self, market: Market, cells: Floats, *, trust: Bools | bool = True) -> tuple[Evidence, list[Report | None]]:
         """The evidence after the newest reports, and these."""
         parts, fresh = [], []
-        keep = kept_an_hour(np.full(self.portfolio.shape[0], MEMORY_DAYS))
+        keep = kept_an_hour(np.full(len(self.setup.seed), MEMORY_DAYS))
         for c, (at, agent) in enumerate(self._agents):
             report = market.report(c)
             own = None if report is None else report.columns(at)
             hour = market.calendar.at(market.tick if report is None else report.tick).hour
-            known = self.portfolio.columns(at)
+            known = self.setup.portfolio.columns(at)
             parts.append(agent.observe(known, own, hour, cells[:, at], keep=keep, trust=bool(trust)))
             new = report is not None and report.tick > self._seen[c]
             self._seen[c] = report.tick if report is not None else -1
@@ -119,16 +118,16 @@ class Reader:
 
 def play(setup: Setup, policy: Policy, *, seed: int = 0) -> Played:
     """All hours of ``setup`` under ``policy``."""
-    market = Market(setup.world, setup.calendar, days=setup.budgets.shape[1], budgets=setup.budgets)
-    portfolio, rng = setup.portfolio(), np.random.default_rng(seed)
-    reader, cells = Reader(setup, portfolio), np.zeros(portfolio.shape)
+    market, rng = setup.market(), np.random.default_rng(seed)
+    portfolio = replace(setup.portfolio, account=np.unique(setup.seed, return_inverse=True)[1])
+    reader, cells = Reader(setup), np.zeros(portfolio.shape)
     highest = np.zeros(portfolio.shape[:2])
     traffic = Traffic(HOUR_OF_WEEK)
     for tick in range(setup.calendar.ticks(setup.budgets.shape[1])):
         moment = setup.calendar.at(tick)
         evidence, reports = reader.read(market, cells)
         highest = np.where(moment.new_day[:, None], market.settings.budget / MICROS, highest)
-        clock = hour_clock(moment, evidence, traffic, setup.money(moment.day) / MICROS)
+        clock = hour_clock(moment, evidence, traffic, _money(setup, moment))
         none = CreativePrior.none(portfolio.creatives.shape)
         cells = planning.conversion_rates(portfolio, evidence, none)
         desk = Desk(portfolio, moment, clock, evidence, tuple(reports), highest, cells, rng)
@@ -137,6 +136,13 @@ def play(setup: Setup, policy: Policy, *, seed: int = 0) -> Played:
         _set(market, wanted)
         market.advance()
     return Played(market.credited(), market.score.spend, market.score.by_channel)
+
+
+def _money(setup: Setup, moment: Moment) -> Floats:
+    """[R] of each campaign's running day, currency units; 0 outside its days."""
+    rows, days = setup.budgets.shape
+    inside = (moment.day >= 0) & (moment.day < days)
+    return np.where(inside, setup.budgets[np.arange(rows), np.clip(moment.day, 0, days - 1)] / MICROS, 0.0)
 
 
 def _capped(desk: Desk, wanted: Wanted) -> Wanted:
