@@ -75,9 +75,9 @@ def solutions(
 
 
 def _solve(hours: Hours, dynamics: Dynamics, auctions_h: Floats, unit: Floats) -> Solution:
-    solver, terms, best = Solver(hours), Terms.none(hours), None
+    solver, terms, price, best = Solver(hours), Terms.none(hours), None, None
     for _ in range(_ROUNDS if dynamics.feeds_back else 1):
-        plan, price = solver.best(terms)
+        plan, price = solver.best(terms, near=price)
         played, terms = _replay(solver, plan, price, dynamics, auctions_h, unit)
         best = played if best is None else _better(hours, best, played)
     assert best is not None
@@ -105,7 +105,7 @@ def _replay(
     part = np.minimum(1.0, hours.money / np.where(spend > 0, spend, 1.0))
     optimum = Optimum(value * part, spend * part, solver.daily(claimed) * part)
     charge = _charge(plan, solver.by_hour(price), cost * slope, dynamics.competition.speed)
-    return Solution(optimum, plan, rivals), Terms(rivals, learning * marginal, charge)
+    return Solution(optimum, plan, rivals), Terms(rivals, learning * marginal, learning, charge)
 
 
 def _charge(plan: Plan, price: Floats, rises: Floats, speed: Floats) -> Floats:

@@ -23,9 +23,12 @@ from swarm.platforms.auction import LOG_RATIO, chances, paid
 from swarm.platforms.world import BUCKET_VALUE
 
 Floats = NDArray[np.float64]
-_BISECTIONS = 24
-_TABLE = np.linspace(-9.0, 9.0, 1024)
-"""Logs of worth over the median competing price at which first-price bids are tabulated."""
+_PRECISION = 1e-3
+"""On a log scale, of the two prices between which a plan is mixed; what is lost goes with its square."""
+_NEAR, _BEYOND, _FLOORS = 0.25, 6.0, 5.0
+"""Logs of how far a price is searched from a known one, past the prices of the bid bounds, and below the target."""
+_TABLE = np.linspace(-9.0, 9.0, 2048)
+"""Logs of bids, and of what a click is worth, over the median competing price, at which outcomes are tabulated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +68,17 @@ class Terms:
     rivals: Floats
     """Log of competing prices over what they were without the campaign."""
     rate: Floats
-    """Factor on what a click is worth."""
+    """Factor on what one click more is worth."""
+    claimed: Floats
+    """Factor on the goal units that platforms report."""
     charge: Floats
     """What a click more will cost later by what rivals learn of it, currency units."""
 
     @classmethod
     def none(cls, hours: Hours) -> Terms:
         """A market without memory."""
-        zero = np.zeros(hours.price.shape)
-        return cls(zero, np.ones(hours.price.shape), zero)
+        zero, one = np.zeros(hours.price.shape), np.ones(hours.price.shape)
+        return cls(zero, one, one, zero)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +105,27 @@ class Solver:
 
     def __init__(self, hours: Hours) -> None:
         self.hours = hours
-        self._first, self._second = np.flatnonzero(hours.first_price), np.flatnonzero(~hours.first_price)
+        self._first = np.flatnonzero(hours.first_price)
         self._shaded = _shading(hours.spread[:, self._first])
+        self._outcomes = _outcomes(hours.spread)
         creative = (hours.appeal * hours.quality[:, None]).argmax(axis=2)
         self._appeal = np.take_along_axis(hours.appeal, creative[..., None], axis=2)
         self._value = hours.worth * np.take_along_axis(hours.quality, creative, axis=1)[..., None]
         days = hours.money.shape[1]
         self._cell = (np.arange(len(hours.day))[:, None] * days + hours.day).ravel()
 
-    def best(self, terms: Terms) -> tuple[Plan, Floats]:
-        """The best plan within money and target, and the price of money [R, D] at which it is best."""
+    def best(self, terms: Terms, near: Floats | None = None) -> tuple[Plan, Floats]:
+        """The best plan within money and target, and the price of money [R, D] at which it is best.
+
+        ``near`` [R, D]: a price from which to search, as under terms that were much like these; None searches all.
+        """
         hours = self.hours
 
-        def over(plan: Plan) -> NDArray[np.bool_]:
-            return self.daily(plan.cost * np.exp(terms.rivals)) > hours.money
+        def over(price: Floats) -> NDArray[np.bool_]:
+            return self.daily(self._plan(terms, price).cost * np.exp(terms.rivals)) > hours.money
 
-        everything = self._plan(terms, np.zeros(hours.money.shape))
-        price = np.stack(self._bracket(lambda at: over(self._plan(terms, at)), hours.money.shape))
-        price *= over(everything)
-        plan = self._between(terms, price, hours.money)
+        price = self._bracket(over, self._range(near, hours.money.shape))
+        plan = self._between(terms, price)
         if not self._missed(terms, plan).any():
             return plan, price[1]
         return self._to_target(terms, plan, price)
@@ -134,49 +141,57 @@ class Solver:
 
     def _to_target(self, terms: Terms, plan: Plan, price: Floats) -> tuple[Plan, Floats]:
         """A floor below the price of money, where the target is missed without."""
-        rows = len(price[0])
         missed = self._missed(terms, plan)
 
         def over(floor: Floats) -> NDArray[np.bool_]:
             return self._missed(terms, self._plan(terms, np.maximum(price[1], floor)))
 
-        by_itself = 1.0 / np.where(np.isfinite(self.hours.target), self.hours.target, 1.0)[:, None]
-        dear, cheap = self._bracket(over, (rows, 1), by_itself)
-        plans = [self._between(terms, np.maximum(price, floor * missed), self.hours.money) for floor in (dear, cheap)]
+        target = np.where(np.isfinite(self.hours.target), self.hours.target, 1.0)[:, None]
+        by_itself = np.log(1.0 / target)  # at this price every purchase meets the target by itself
+        floor = self._bracket(over, np.stack([by_itself - _FLOORS, by_itself]))
+        plans = [self._between(terms, np.maximum(price, each * missed)) for each in floor]
         above, below = (self._excess(terms, each)[:, None] for each in plans)
         part = np.clip(above / np.where(above > below, above - below, 1.0), 0.0, 1.0)
-        return plans[0].mixed(plans[1], (part * missed)[..., None]), np.maximum(price[1], cheap * missed)
+        return plans[0].mixed(plans[1], (part * missed)[..., None]), np.maximum(price[1], floor[1] * missed)
 
     def _excess(self, terms: Terms, plan: Plan) -> Floats:
         """[R] cost beyond what the target allows."""
         target = np.where(np.isfinite(self.hours.target), self.hours.target, 0.0)
         cost = (plan.cost * np.exp(terms.rivals)).sum(axis=(1, 2))
-        return np.asarray(np.where(target > 0, cost - target * (plan.worth * terms.rate).sum(axis=(1, 2)), -1.0))
+        return np.asarray(np.where(target > 0, cost - target * (plan.worth * terms.claimed).sum(axis=(1, 2)), -1.0))
 
     def _missed(self, terms: Terms, plan: Plan) -> NDArray[np.bool_]:
         return np.asarray(self._excess(terms, plan)[:, None] > 0)
 
-    def _between(self, terms: Terms, price: Floats, money: Floats) -> Plan:
+    def _between(self, terms: Terms, price: Floats) -> Plan:
         """The mixture of the plans at two neighbouring prices [2, R, D] that spends the money, where it can."""
         dear, cheap = (self._plan(terms, each) for each in price)
         above, below = (self.daily(each.cost * np.exp(terms.rivals)) for each in (dear, cheap))
+        money = self.hours.money
         part = np.where(above > money, (above - money) / np.where(above > below, above - below, 1.0), 0.0)
         return dear.mixed(cheap, self.by_hour(np.minimum(part, 1.0)))
 
-    def _bracket(
-        self, over: Callable[[Floats], NDArray[np.bool_]], shape: tuple[int, int], high: Floats | None = None
-    ) -> tuple[Floats, Floats]:
-        """Two neighbouring prices of money; at the lower one the plan is ``over``, at the upper one not."""
-        best = (self.hours.worth.max(axis=(1, 2)) * self.hours.quality.max(axis=1))[:, None]
-        low = np.log(np.maximum(best, 1e-300) / self.hours.bounds[1][:, None]) - 8.0
-        top = np.log(np.maximum(best, 1e-300) / self.hours.bounds[0][:, None]) + 4.0
-        a, b = (np.broadcast_to(each, shape) for each in (low, top if high is None else np.log(high)))
-        a = np.minimum(a, b - 1.0)
-        for _ in range(_BISECTIONS):
-            middle = (a + b) / 2
+    def _range(self, near: Floats | None, shape: tuple[int, ...]) -> Floats:
+        """[2, R, D] logs of prices of money: next to nothing is bid at the upper one, all that may be at the lower."""
+        if near is not None:
+            return np.stack([np.log(near) - _NEAR, np.log(near) + _NEAR])
+        best = self.hours.worth.max(axis=(1, 2)) * self.hours.quality.max(axis=1)
+        ends = np.log(np.maximum(best, 1e-300) / self.hours.bounds[::-1]) + np.array([[-_BEYOND], [_BEYOND]])
+        return np.broadcast_to(ends[..., None], (2, *shape))
+
+    @staticmethod
+    def _bracket(over: Callable[[Floats], NDArray[np.bool_]], ends: Floats) -> Floats:
+        """[2, ...] neighbouring prices from the logs ``ends``: at the lower one the plan is ``over``, at the upper not.
+
+        The lower one is 0 where nothing within the range is over.
+        """
+        low, high = ends
+        steps = int(np.ceil(np.log2(np.max(high - low) / _PRECISION)))
+        for _ in range(steps):
+            middle = (low + high) / 2
             dear = over(np.exp(middle))
-            a, b = np.where(dear, middle, a), np.where(dear, b, middle)
-        return np.exp(a), np.exp(b)
+            low, high = np.where(dear, middle, low), np.where(dear, high, middle)
+        return np.stack([np.where(low > ends[0], np.exp(low), 0.0), np.exp(high)])
 
     def _plan(self, terms: Terms, price: Floats) -> Plan:
         """The best bids at the price of money [R, D]; all that there is to buy where that is 0."""
@@ -209,31 +224,38 @@ class Solver:
         log_bid = self._shade(np.log(np.maximum(value, 1e-300) / now))
         low, high = (np.log(bound[:, None, None] / now) for bound in h.bounds)
         log_bid = np.clip(log_bid, low, high)
-        share, clicks = chances(log_bid, h.spread[:, None])
-        clicks *= h.clicks * appeal
+        share, clicks, paid_second = np.moveaxis(_lookup(self._outcomes, log_bid), -1, 0)
+        clicks = clicks * h.clicks * appeal
         bid = np.exp(log_bid) * price
-        cost = bid * clicks
-        second = self._second
-        cost[..., second] = (h.clicks * h.price)[..., second] * paid(log_bid[..., second], h.spread[:, None, second])
+        cost = np.where(h.first_price, bid * clicks, h.clicks * h.price * paid_second)
         pays = (value * clicks > cost * np.exp(terms.rivals)) & (appeal > 0)
         return Plan(bid * pays, h.auctions * share * pays, clicks * pays, cost * pays, clicks * worth * pays)
 
     def _shade(self, log_value: Floats) -> Floats:
         """[R, T, C] log of the best bid from that of a click's value, both over the median competing price."""
-        at = np.clip((log_value[..., self._first] - _TABLE[0]) / (_TABLE[1] - _TABLE[0]), 0.0, len(_TABLE) - 1.001)
-        left = at.astype(np.int64)
-        rows, columns = np.ogrid[: len(left), : len(self._first)]
-        table = (
-            self._shaded[rows[:, None], columns[:, None], left],
-            self._shaded[rows[:, None], columns[:, None], left + 1],
-        )
         log_bid = log_value.copy()
-        log_bid[..., self._first] = table[0] + (table[1] - table[0]) * (at - left)
+        log_bid[..., self._first] = _lookup(self._shaded, log_value[..., self._first])[..., 0]
         return log_bid
 
 
+def _lookup(table: Floats, at: Floats) -> Floats:
+    """[R, T, C, N] between the two nearest rows of ``table`` [R, C, G, N], which has the arguments of ``_TABLE``."""
+    place = np.clip((at - _TABLE[0]) / (_TABLE[1] - _TABLE[0]), 0.0, len(_TABLE) - 1.001)
+    left = place.astype(np.int64)
+    rows, _, channels = np.ogrid[: at.shape[0], :1, : at.shape[2]]
+    flat, index = table.reshape(-1, table.shape[-1]), (rows * at.shape[2] + channels) * len(_TABLE) + left
+    low, high = flat.take(index, axis=0), flat.take(index + 1, axis=0)
+    return np.asarray(low + (high - low) * (place - left)[..., None])
+
+
+def _outcomes(spread: Floats) -> Floats:
+    """[R, C, G, 3] share won, clicks and second-price cost at each bid of ``_TABLE``, as ``chances`` and ``paid``."""
+    share, clicks = chances(_TABLE, spread[..., None])
+    return np.stack([share, clicks, paid(_TABLE, spread[..., None])], axis=-1)
+
+
 def _shading(spread: Floats) -> Floats:
-    """[R, C, G] log of the first-price bid of the largest (value - bid) * clicks at each value of ``_TABLE``.
+    """[R, C, G, 1] log of the first-price bid of the largest (value - bid) * clicks at each value of ``_TABLE``.
 
     A bid b is best at the value b + N / N', with N(b) the clicks that it wins.
     """
@@ -242,4 +264,4 @@ def _shading(spread: Floats) -> Floats:
     slope = (np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) * BUCKET_VALUE).mean(axis=-1) / spread[..., None]
     log_value = _TABLE + np.log1p(clicks / slope)
     flat = [np.interp(_TABLE, each, _TABLE) for each in log_value.reshape(-1, len(_TABLE))]
-    return np.array(flat).reshape(log_value.shape)
+    return np.array(flat).reshape(*log_value.shape, 1)
