@@ -19,6 +19,8 @@ from scipy.special import ndtr
 from swarm.platforms.world import BUCKET_PRICE, BUCKET_VALUE, BUCKETS, World
 
 Floats = NDArray[np.float64]
+LOG_RATIO = np.log(BUCKET_VALUE / BUCKET_PRICE)
+"""[B] log of a bucket's bid for an impression over its competing price, at a bid of the median price a click."""
 _CHUNK = 16_384
 """Auction buckets worked on at once, so that what lies between stays in the processor's cache."""
 
@@ -90,3 +92,18 @@ class Auction:
         for name in ("_offset", "_click_rate", "_spread", "_mean_price"):
             setattr(one, name, getattr(self, name)[[row]])
         return one
+
+
+def chances(log_bid: Floats, spread: Floats) -> tuple[Floats, Floats]:
+    """The chance to win a mean auction, and clicks over those of winning all, broadcast over both arguments.
+
+    ``log_bid``: log of bid times the creative's appeal over the median competing price; ``spread`` as in a world.
+    """
+    won = ndtr((log_bid[..., None] + LOG_RATIO) / spread[..., None])
+    return won.mean(axis=-1), won @ BUCKET_VALUE / BUCKETS
+
+
+def paid(log_bid: Floats, spread: Floats) -> Floats:
+    """Cost at the second price over that of all clicks at the median competing price, for the same arguments."""
+    below = ndtr((log_bid[..., None] + LOG_RATIO) / spread[..., None] - spread[..., None])
+    return np.asarray(np.exp(spread**2 / 2) * (below @ BUCKET_PRICE) / BUCKETS)
