@@ -88,7 +88,8 @@ def estimate(
         expected = clicks * channel[:, :, None] * creative[:, None, :]
         base = guess * _ratio(conversions.sum((1, 2)), guess * expected.sum((1, 2)), BASE_STRENGTH)
         flat = base[:, None, None] * clicks * creative[:, None, :]
-        common = _ratio(*(_pooled(each.sum(2), account) for each in (conversions, flat)), CHANNEL_STRENGTH)
+        seen, expected = (_pooled(each.sum(2), account) for each in (conversions, flat))
+        common = _ratio(seen, expected, CHANNEL_STRENGTH)
         channel = common * _ratio(conversions.sum(2), flat.sum(2) * common, CHANNEL_STRENGTH)
         flat = base[:, None, None] * clicks * channel[:, :, None]
         creative = prior.factor * _ratio(conversions.sum(1), flat.sum(1) * prior.factor, 1.0 / prior.own)

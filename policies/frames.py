@@ -115,6 +115,8 @@ class Evidence:
     """[R, C] average at the recent bids."""
     elasticity: Floats
     """[R, C] of won impressions in the bid."""
+    pattern: Floats
+    """[R, C, 5] how spend at a bid of 1 went with usual traffic; see ``clock.season``."""
     spent_today: Floats
     """[R, C] reported for ``day``, up to and with ``tick``."""
     totals: Floats

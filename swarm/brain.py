@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies import learning, planning
-from policies.clock import Traffic
+from policies.clock import Traffic, season
 from policies.embedding import embed_text
 from policies.estimation import CreativePrior
 from policies.evidence import kept_an_hour
@@ -95,7 +95,7 @@ class Brain:
 
     def __init__(self, config: SwarmConfig, channels: tuple[Channel, ...], traffic: Traffic) -> None:
         """No campaigns yet."""
-        self.config, self.channels, self._traffic = config, channels, traffic
+        self.config, self.channels, self.traffic = config, channels, traffic
         self.campaigns: list[Campaign] = []
         self.tuning = Tuning.start(opening_hyper(config))
         self._gate = Gate()
@@ -142,6 +142,8 @@ class Brain:
         )
         self.cells = pad(self.cells, (rows, channels, creatives))
         self.tuning = self.tuning.grown(rows)
+        seasons = np.atleast_1d(self.traffic.season)[:known]
+        self.traffic = replace(self.traffic, season=pad(seasons, (rows,), fill=1.0))
         self._reference = None
 
     # ---- what is asked of attention
@@ -229,11 +231,12 @@ class Brain:
 
     def clock(self, moment: Moment, item: Evidence) -> Clock:
         """The hour to plan for, in each campaign's own day."""
-        return hour_clock(moment, item, self._traffic, self.money(moment.day))
+        return hour_clock(moment, item, self.traffic, self.money(moment.day))
 
     def plan(self, moment: Moment, item: Evidence, highest: Ints, room: Floats) -> Plan:
         """One hour's plan; ``highest`` [R, C]: highest budgets of the day, micros; ``room`` [R]: what the longer
         caps leave for a day's worst case, currency units."""
+        self.traffic = replace(self.traffic, season=season(item.pattern))
         known = replace(self.portfolio, exposure_cap=np.minimum(self.portfolio.exposure_cap, room))
         made, self._ledger, self._proof = planning.plan(
             known,
@@ -306,6 +309,7 @@ class Brain:
             "creative_own": np.array(self.attention.creative.own),
             "shares": self.attention.shares,
             "reference": reference,
+            "season": np.asarray(self.traffic.season),
             "epoch": np.array(self.epoch),
             "since": np.array(self._gate.since),
             "held": np.array(self._gate.held),
@@ -321,6 +325,7 @@ class Brain:
         own = float(state["creative_own"])
         self.attention.creative = CreativePrior(state["creative"], state["creative_doubt"], own)
         self.attention.shares = state["shares"]
+        self.traffic = replace(self.traffic, season=state["season"])
         self._reference = state["reference"] if state["reference"].size else None
         self.epoch = max(self.epoch, int(state["epoch"])) + 1
         self.paused = frozenset(state["paused"].tolist())

@@ -14,10 +14,10 @@ from typing import Protocol
 import numpy as np
 
 from policies import allocation, planning
-from policies.clock import Traffic
+from policies.clock import Traffic, season
 from policies.estimation import CreativePrior
 from policies.evidence import kept_an_hour
-from policies.frames import Bools, Evidence, Floats, Ints, Portfolio, Report
+from policies.frames import Evidence, Floats, Ints, Portfolio, Report
 from policies.specialist import Wanted
 from swarm.agent import Agent
 from swarm.brain import hour_clock
@@ -96,11 +96,10 @@ class Reader:
 
     def __post_init__(self) -> None:
         columns = [slice(c, c + 1) for c in range(len(self.setup.world.channels))]
-        traffic = Traffic(HOUR_OF_WEEK)
-        self._agents = [(at, Agent(self.setup.world.channels[at.start].platform, at, traffic)) for at in columns]
+        self._agents = [(at, Agent(self.setup.world.channels[at.start].platform, at)) for at in columns]
         self._seen = [-1] * len(columns)
 
-    def read(self, market: Market, cells: Floats, *, trust: Bools | bool = True) -> tuple[Evidence, list[Report | None]]:
+    def read(self, market: Market, cells: Floats, traffic: Traffic) -> tuple[Evidence, list[Report | None]]:
         """The evidence after the newest reports, and these."""
         parts, fresh = [], []
         keep = kept_an_hour(np.full(len(self.setup.seed), MEMORY_DAYS))
@@ -109,7 +108,7 @@ class Reader:
             own = None if report is None else report.columns(at)
             hour = market.calendar.at(market.tick if report is None else report.tick).hour
             known = self.setup.portfolio.columns(at)
-            parts.append(agent.observe(known, own, hour, cells[:, at], keep=keep, trust=bool(trust)))
+            parts.append(agent.observe(known, own, hour, cells[:, at], traffic=traffic, keep=keep, trust=True))
             new = report is not None and report.tick > self._seen[c]
             self._seen[c] = report.tick if report is not None else -1
             fresh.append(own if new else None)
@@ -122,10 +121,11 @@ def play(setup: Setup, policy: Policy, *, seed: int = 0) -> Played:
     portfolio = replace(setup.portfolio, account=np.unique(setup.seed, return_inverse=True)[1])
     reader, cells = Reader(setup), np.zeros(portfolio.shape)
     highest = np.zeros(portfolio.shape[:2])
-    traffic = Traffic(HOUR_OF_WEEK)
+    traffic = Traffic(HOUR_OF_WEEK, np.ones(portfolio.shape[0]))
     for tick in range(setup.calendar.ticks(setup.budgets.shape[1])):
         moment = setup.calendar.at(tick)
-        evidence, reports = reader.read(market, cells)
+        evidence, reports = reader.read(market, cells, traffic)
+        traffic = replace(traffic, season=season(evidence.pattern))
         highest = np.where(moment.new_day[:, None], market.settings.budget / MICROS, highest)
         clock = hour_clock(moment, evidence, traffic, _money(setup, moment))
         none = CreativePrior.none(portfolio.creatives.shape)

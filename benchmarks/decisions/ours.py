@@ -71,7 +71,9 @@ class ChannelPacing:
         required = np.maximum(money - desk.spent, 0.0) / np.maximum(desk.clock.traffic_left, 1e-9)[:, None]
         flat = (required.size, 1)
         solved = pacing.solve_price(evidence.spend_scale.reshape(flat), unit.reshape(flat), required.reshape(-1))
-        self._price = pacing.step(self._price, solved.reshape(unit.shape), gain=np.array(GAIN), max_step=np.array(MAX_STEP))
+        self._price = pacing.step(
+            self._price, solved.reshape(unit.shape), gain=np.array(GAIN), max_step=np.array(MAX_STEP)
+        )
         cells = planning.click_values(known, desk.cells)
         self._floor = planning.target_floor(known, self._floor, evidence, cells, gain=np.full(len(cells), 0.1 * GAIN))
         price = np.maximum(self._price, self._floor[:, None])
