@@ -56,7 +56,8 @@ class Ours:
         assert self._swarm.ledger is not None
         return self._swarm.ledger.split
 
-    def rotation(self, desk: Desk) -> Floats:
-        """[R, C, K] the swarm's creatives on this evidence; after ``shares`` of the hour."""
+    @property
+    def rotation(self) -> Floats:
+        """[R, C, K] the swarm's creatives; of the hour for which ``shares`` was asked."""
         assert self._swarm.ledger is not None
         return self._swarm.ledger.rotation

@@ -34,7 +34,7 @@ class System:
         if self.creatives is not None and self.creatives is not self.split:
             self.creatives.shares(desk)
         money = self.split.shares(desk) * desk.clock.money[:, None]
-        weight = desk.equal_rotation if self.creatives is None else self.creatives.rotation(desk)
+        weight = desk.equal_rotation if self.creatives is None else self.creatives.rotation
         return Wanted(
             budget=money,
             bid=self.bidder.bids(desk, money),

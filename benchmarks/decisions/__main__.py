@@ -1,0 +1,96 @@
+"""Decisions on named scenarios against the hindsight optimum and rivals, in one run with paired seeds.
+
+    python -m benchmarks.decisions [--scenarios stationary,drift] [--seeds 30] [--json FILE] [--plot DIR]
+
+Reporting seeds are 9400 on; nothing is tuned on them. ``--first-seed 500`` takes those for tuning.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.decisions.desk import play
+from benchmarks.decisions.pictures import draw_pictures
+from benchmarks.decisions.score import Score, gap_closed, score
+from benchmarks.decisions.systems import SYSTEMS
+from benchmarks.decisions.tables import results_table
+from benchmarks.machine import describe
+from policies.naming import check_known
+from swarm.platforms.hindsight import hindsight
+from swarm.platforms.scenarios import SCENARIOS, draw
+
+FIRST_SEED, SEEDS = 9400, 30
+
+
+def scenario_scores(name: str, seeds: Sequence[int], policies: Sequence[str]) -> dict[str, Score]:
+    """Every policy on one scenario."""
+    setup = draw(name, seeds)
+    best = hindsight(setup.world, setup.calendar, setup.budgets)
+    found = {}
+    for policy in policies:
+        began = time.process_time()
+        played = play(setup, SYSTEMS[policy](setup))
+        found[policy] = score(setup, best, played, time.process_time() - began)
+    return found
+
+
+def main() -> None:
+    """Measure, print, write JSON and pictures where asked."""
+    options = _options()
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    names, policies = options.scenarios.split(","), options.policies.split(",")
+    for kind, known, asked in (("scenario", SCENARIOS, names), ("policy", SYSTEMS, policies)):
+        for name in asked:
+            check_known(kind, name, known)
+    console = Console()
+    console.print(f"{describe()}; seeds {seeds.start} to {seeds.stop - 1}", highlight=False)
+    began, scores = time.perf_counter(), dict[str, dict[str, Score]]()
+    heavy_first = sorted(names, key=lambda name: -SCENARIOS[name].campaigns[1])
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+        run = partial(_named, seeds=seeds, policies=policies)
+        for name, found in pool.imap_unordered(run, heavy_first):
+            scores[name] = found
+            console.print(f"  {name}: {time.perf_counter() - began:.0f} s", highlight=False)
+    scores = {name: scores[name] for name in names}
+    console.print(results_table(scores))
+    summary = gap_closed(scores) if len(policies) > 1 else {}
+    console.print_json(json.dumps(summary))
+    if options.json:
+        _write(options.json, scores, {"machine": describe(), "seeds": list(seeds), "gap": summary})
+    if options.plot:
+        draw_pictures(scores, options.plot)
+
+
+def _named(name: str, seeds: Sequence[int], policies: Sequence[str]) -> tuple[str, dict[str, Score]]:
+    return name, scenario_scores(name, seeds, policies)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scenarios", default=",".join(SCENARIOS), help="by comma")
+    parser.add_argument("--policies", default=",".join(SYSTEMS), help="by comma")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--first-seed", type=int, default=FIRST_SEED)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path, help="folder for the pictures")
+    return parser.parse_args()
+
+
+def _write(path: Path, scores: dict[str, dict[str, Score]], about: dict[str, Any]) -> None:
+    told = {name: {policy: each.as_json() for policy, each in found.items()} for name, found in scores.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**told, "about": about}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
