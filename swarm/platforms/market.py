@@ -128,9 +128,12 @@ class Score:
 class Market:
     """A seeded world, its calendar and all that moves in it."""
 
-    def __init__(self, world: World, calendar: Calendar, *, days: int, budgets: Ints) -> None:
-        """``budgets`` [R, days]: micros that each campaign may spend on each local day; 0 when it rests."""
-        self.world, self.calendar, self.budgets = world, calendar, budgets
+    def __init__(self, world: World, calendar: Calendar, *, days: int, budgets: Ints, paired: bool = False) -> None:
+        """``budgets`` [R, days]: micros that each campaign may spend on each local day; 0 when it rests.
+
+        ``paired``: every channel has its own luck, so that it meets the same whatever happens on the others; slower.
+        """
+        self.world, self.calendar, self.budgets, self._paired = world, calendar, budgets, paired
         rows, channels, creatives = world.shape
         self._auction = Auction(world)
         self.settings = Settings.empty(rows, channels, creatives)
@@ -294,6 +297,12 @@ class Market:
         return np.asarray(inside & (self.budgets[np.arange(len(inside)), np.clip(moment.day, 0, days - 1)] > 0))
 
     def _poisson(self, purpose: str, mean: Floats) -> Floats:
+        if self._paired:
+            each = [self._drawn(f"{purpose} {c}", mean[:, c]) for c in range(mean.shape[1])]
+            return np.stack(each, axis=1)
+        return self._drawn(purpose, mean)
+
+    def _drawn(self, purpose: str, mean: Floats) -> Floats:
         return self._draw(purpose, lambda rng, rows: rng.poisson(mean[rows]))
 
     def _draw(self, purpose: str, draw: Callable[[np.random.Generator, slice], NDArray[np.generic]]) -> Floats:
