@@ -102,7 +102,7 @@ def _replay(
     """What ``plan`` truly brings, and the terms that it brings about."""
     hours, past = solver.hours, Past.empty(dynamics, auctions_h)
     rivals, learning, counted, marginal, slope = np.zeros((5, *plan.won.shape))
-    active = hours.auctions > 0
+    active = hours.clicks > 0
     for t in range(plan.won.shape[1]):
         rivals[:, t] = dynamics.competition.price(past.won, past.met)
         slope[:, t] = dynamics.competition.slope(past.won, past.met)
@@ -167,7 +167,6 @@ def _blocks(world: World, calendar: Calendar, budgets: NDArray[np.int64]) -> Ite
     auctions, price, rate, wear = (
         np.stack([getattr(each, name) for each in weather], axis=1) for name in ("auctions", "price", "rate", "wear")
     )
-    auctions = auctions * runs[..., None]
     for start in range(0, len(day), _BLOCK):
         rows = slice(start, start + _BLOCK)
         yield (
@@ -179,7 +178,7 @@ def _blocks(world: World, calendar: Calendar, budgets: NDArray[np.int64]) -> Ite
                 bounds=np.array([one.bid_bounds for one in world.listings[rows]]).T,
                 first_price=np.array([channel.auction == "first_price" for channel in world.channels]),
                 auctions=auctions[rows],
-                clicks=auctions[rows] * world.ctr[rows, None],
+                clicks=auctions[rows] * world.ctr[rows, None] * runs[rows, :, None],
                 price=price[rows] * world.rival_cpc[rows, None],
                 spread=world.spread[rows],
                 worth=rate[rows] * world.goal_rate[rows, None],

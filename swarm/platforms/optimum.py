@@ -36,7 +36,7 @@ class Hours:
     """The hours of some campaigns, all parameters known."""
 
     day: NDArray[np.int64]
-    """[R, T] local day; 0 in hours outside the flight, which have no auctions."""
+    """[R, T] local day; 0 in hours outside the flight."""
     money: Floats
     """[R, D] currency units."""
     target: Floats
@@ -48,7 +48,7 @@ class Hours:
     auctions: Floats
     """[R, T, C]"""
     clicks: Floats
-    """[R, T, C] clicks of the fresh mean creative, were all auctions won."""
+    """[R, T, C] clicks of the fresh mean creative, were all auctions won; 0 outside the flight."""
     price: Floats
     """[R, T, C] median competing price a click."""
     spread: Floats

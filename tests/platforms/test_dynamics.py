@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from swarm.platforms.fatigue import FAST, Fatigue
 from swarm.platforms.market import Market
 from swarm.platforms.overlap import Overlap
 from swarm.platforms.phases import Learning, significant
-from swarm.platforms.world import draw_dynamics
+from swarm.platforms.world import World, draw_dynamics
 from tests.platforms.worlds import launch, listing, market, rich, still
 
 PLANE = (3, 4)
@@ -27,13 +28,13 @@ def _alone(days: int = 14, bid: float = 2.0) -> Market:
     return one.in_world(_flat(one))
 
 
-def _flat(one: Market) -> object:
+def _flat(one: Market) -> World:
     zero = np.zeros(3)
     world = still(one.world)
     return replace(world, dynamics=replace(world.dynamics, climate=Climate(zero, zero, zero, zero)))
 
 
-def _with(one: Market, **parts: object) -> Market:
+def _with(one: Market, **parts: Any) -> Market:
     return one.in_world(replace(one.world, dynamics=replace(one.world.dynamics, **parts)))
 
 
@@ -107,6 +108,7 @@ def test_only_significant_edits_begin_a_new_phase() -> None:
         one.settings.status[:] = hour % 10 != 9
         one.advance()
     assert (one._past.hours == 27).all()
+    one.settings.status[:] = 1
     one.settings.budget[:, 1] *= 2
     one.advance()
     assert (one._past.hours[:, 1] == 1).all()
