@@ -15,8 +15,9 @@ from policies.frames import Report
 from swarm.effects.proposals import Field
 from swarm.platforms.calendar import Calendar
 from swarm.platforms.channels import FOUR, TERMS
-from swarm.platforms.market import Market, Settings
+from swarm.platforms.market import Market
 from swarm.platforms.protocol import Effects
+from swarm.platforms.settings import Settings
 from swarm.platforms.shocks import Hazards, shocks
 from swarm.platforms.world import Listing, draw_world
 from tests.platforms.worlds import MONDAY, launch, listing, market, rich
