@@ -133,8 +133,8 @@ def plan(
     creative_prior: CreativePrior,
     prior_shares: Floats,
     highest_budget: Floats,
-) -> tuple[Plan, Ledger, allocation.Certificate]:
-    """One hour's plan, what to carry on, and why the split that the next day moves towards is the best one.
+) -> tuple[Plan, Ledger, allocation.Certificate | None]:
+    """One hour's plan, what to carry on, and, where a day ends, why the split that the next one moves towards is best.
 
     ``hyper``: each campaign's hyperparameters.
     ``creative_prior``: what attention expects of the creatives.
@@ -145,8 +145,10 @@ def plan(
     value = (cells * ledger.rotation).sum(axis=2) / np.maximum(ledger.rotation.sum(axis=2), 1e-12)
     price, spent = _price(portfolio, ledger, evidence, clock, hyper, value)
     floor = target_floor(portfolio, ledger.floor, evidence, cells, gain=0.1 * hyper["pacing_gain"])
-    aim, proof = _split(portfolio, ledger, evidence, value, prior_shares, hyper)
-    split = np.where(clock.day_ends[:, None], aim, ledger.split)
+    split, proof = ledger.split, None
+    if clock.day_ends.any():
+        aim, proof = _split(portfolio, ledger, evidence, value, prior_shares, hyper)
+        split = np.where(clock.day_ends[:, None], aim, ledger.split)
     rotation = _rotation(portfolio, evidence, cells, creative_prior, hyper)
     target = HEADROOM * split * clock.money[:, None]
     budget = allocation.within_exposure(

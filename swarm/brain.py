@@ -275,6 +275,8 @@ class Brain:
     def proof(self, ended: Bools) -> dict[str, Any]:
         """Why each campaign's next split is the best one on its own model; of those whose day has ``ended`` [R]."""
         proof, names = self._proof, [channel.name for channel in self.channels]
+        if proof is None:
+            return {}
         return {
             self.campaigns[r].name: {
                 "price": float(proof.price[r]),

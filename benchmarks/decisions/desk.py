@@ -84,6 +84,8 @@ class Played:
     """[R, D] micros."""
     by_channel: Ints
     """[R, C] micros."""
+    claimed: Floats
+    """[R, D] goal units as the platforms count them: people whom two of them reached count twice."""
 
 
 @dataclass
@@ -135,7 +137,8 @@ def play(setup: Setup, policy: Policy, *, seed: int = 0) -> Played:
         highest = np.maximum(highest, wanted.budget)
         _set(market, wanted)
         market.advance()
-    return Played(market.credited(), market.score.spend, market.score.by_channel)
+    truth = market.score
+    return Played(market.credited(), truth.spend, truth.by_channel, truth.claimed)
 
 
 def _money(setup: Setup, moment: Moment) -> Floats:

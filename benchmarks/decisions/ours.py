@@ -8,13 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.decisions.desk import Desk
+from benchmarks.decisions.priors import creatives
 from policies import pacing, planning
 from policies.bidding import bids
-from policies.estimation import CreativePrior
 from policies.frames import Floats, Plan
 from policies.specialist import Wanted, want
 from policies.tuning import NAMES, Settings
 from swarm.brain import opening_hyper
+from swarm.platforms.scenarios import Setup
 from swarm.spec.config import SwarmConfig
 
 _DITHER = 0.04
@@ -22,10 +23,10 @@ GAIN, MAX_STEP = SwarmConfig().pacing.gain, SwarmConfig().pacing.max_step
 
 
 class Swarm:
-    """The default configuration's planner."""
+    """The default configuration's planner, with what attention expects of the creatives."""
 
-    def __init__(self) -> None:
-        self._hyper = opening_hyper(SwarmConfig())
+    def __init__(self, setup: Setup) -> None:
+        self._hyper, self._prior = opening_hyper(SwarmConfig()), creatives(setup)
         self.ledger: planning.Ledger | None = None
 
     def decide(self, desk: Desk) -> Wanted:
@@ -44,7 +45,7 @@ class Swarm:
             desk.evidence,
             desk.clock,
             self._settings(len(equal)),
-            creative_prior=CreativePrior.none(desk.portfolio.creatives.shape),
+            creative_prior=self._prior,
             prior_shares=equal,
             highest_budget=desk.highest,
         )

@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.decisions.desk import Desk
 from benchmarks.decisions.ours import Swarm
 from policies.frames import Floats
+from swarm.platforms.scenarios import Setup
 
 
 class Split(Protocol):
@@ -47,8 +48,8 @@ class Current:
 class Ours:
     """The swarm's split, for bidders that have none of their own."""
 
-    def __init__(self) -> None:
-        self._swarm = Swarm()
+    def __init__(self, setup: Setup) -> None:
+        self._swarm = Swarm(setup)
 
     def shares(self, desk: Desk) -> Floats:
         """What the swarm's planner would split on this evidence."""

@@ -18,6 +18,7 @@ from benchmarks.decisions import bidders, splits
 from benchmarks.decisions.desk import Desk, Policy
 from benchmarks.decisions.ours import ChannelPacing, Swarm
 from policies.specialist import Wanted
+from swarm.platforms.scenarios import Setup
 
 
 @dataclass
@@ -43,23 +44,26 @@ class System:
         )
 
 
-def _with_our_split(bidder: Callable[[], bidders.Bidder]) -> Callable[[], System]:
-    def made() -> System:
-        ours = splits.Ours()
+Made = Callable[[Setup], Policy]
+
+
+def _with_our_split(bidder: Callable[[], bidders.Bidder]) -> Made:
+    def made(setup: Setup) -> System:
+        ours = splits.Ours(setup)
         return System(ours, bidder(), ours)
 
     return made
 
 
-def _with_our_bidder(split: Callable[[], splits.Split]) -> Callable[[], System]:
-    return lambda: System(split(), ChannelPacing(), splits.Ours())
+def _with_our_bidder(split: Callable[[], splits.Split]) -> Made:
+    return lambda setup: System(split(), ChannelPacing(), splits.Ours(setup))
 
 
-def _alone(split: Callable[[], splits.Split], bidder: Callable[[], bidders.Bidder]) -> Callable[[], System]:
-    return lambda: System(split(), bidder())
+def _alone(split: Callable[[], splits.Split], bidder: Callable[[], bidders.Bidder]) -> Made:
+    return lambda _: System(split(), bidder())
 
 
-SYSTEMS: Mapping[str, Callable[[], Policy]] = MappingProxyType(
+SYSTEMS: Mapping[str, Made] = MappingProxyType(
     {
         "swarm": Swarm,
         "equal_split": _alone(splits.Equal, bidders.Fixed),

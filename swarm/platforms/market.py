@@ -20,7 +20,8 @@ from swarm.platforms.channels import TERMS
 from swarm.platforms.dynamics import Past
 from swarm.platforms.protocol import Spending
 from swarm.platforms.settings import Known, Settings
-from swarm.platforms.world import World, stream
+from swarm.platforms.streams import hourly
+from swarm.platforms.world import World
 from swarm.spec.money import MICROS
 
 Floats = NDArray[np.float64]
@@ -248,7 +249,7 @@ class Market:
         """Rows of each seed from that seed's own stream, so that worlds side by side do not disturb each other."""
         parts, start = [], 0
         for seed, count in self.world.seeds():
-            parts.append(draw(stream(seed, purpose, self.tick), slice(start, start + count)))
+            parts.append(draw(hourly(seed, purpose, self.tick), slice(start, start + count)))
             start += count
         return np.concatenate(parts).astype(np.float64)
 
