@@ -2,7 +2,7 @@
 
 A rival paced to its budget that loses the share s of its auctions has to regain its spend from the rest. If its spend
 grows with its bid as bid ** (1 / rho), its best response is to bid (1 - s) ** -rho of what it bid before. Rivals see
-what they lost over the last hours, every hour anew, and answer every policy by this one rule.
+what they lost over the last hours, weighted by volume, every hour anew, and answer every policy by this one rule.
 
 Letters: R campaigns, C channels.
 """
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from swarm.platforms.streams import stream
 
 Floats = NDArray[np.float64]
-_MOST = 0.95
-"""Share beyond which rivals do not raise further: somebody's budget ends there."""
+_MET = 0.8
+"""Of a rival's auctions, the share in which it meets the campaign at all; the rest is elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,9 @@ class Competition:
 
     def slope(self, won: Floats, met: Floats) -> Floats:
         """[R, C] by how much ``price`` rises with one more auction in ``won``."""
-        share = _share(won, met)
-        rises = (met > 0) & (share < _MOST)
-        return np.where(rises, self.rho / ((1.0 - share) * np.where(met > 0, met, 1.0)), 0.0)
+        return np.where(met > 0, self.rho * _MET / ((1.0 - _share(won, met)) * np.where(met > 0, met, 1.0)), 0.0)
 
 
 def _share(won: Floats, met: Floats) -> Floats:
-    return np.asarray(np.minimum(won / np.where(met > 0, met, 1.0), _MOST))
+    """[R, C] of a rival's auctions, those lost to the campaign."""
+    return np.asarray(_MET * won / np.where(met > 0, met, 1.0))

@@ -29,7 +29,9 @@ from swarm.platforms.world import World
 Floats = NDArray[np.float64]
 _BLOCK = 16
 """Campaigns solved side by side, so that their hours stay in the processor's cache."""
-_ROUNDS = 6
+_ROUNDS = 8
+_SETTLED = 1e-4
+"""Part by which the newest solution may still differ from the best one when no more rounds are needed."""
 _TOLERANCE = 1e-3
 """Part by which a solution may miss its target when it meets the terms that it brings about."""
 
@@ -70,18 +72,28 @@ def solutions(
     for rows, hours in _blocks(world, calendar, budgets):
         dynamics = world.dynamics.rows(rows)
         if not feedback or not dynamics.feeds_back:
-            dynamics = Dynamics.none(*hours.quality.shape[:1], *world.shape[1:])
+            dynamics = Dynamics.none(len(hours.day), *world.shape[1:])
         yield _solve(hours, dynamics, world.auctions_h[rows], world.unit_value[rows])
 
 
 def _solve(hours: Hours, dynamics: Dynamics, auctions_h: Floats, unit: Floats) -> Solution:
-    solver, terms, price, best = Solver(hours), Terms.none(hours), None, None
+    solver, terms = Solver(hours), Terms.none(hours)
+    price: Floats | None = None
+    best: Solution | None = None
     for _ in range(_ROUNDS if dynamics.feeds_back else 1):
         plan, price = solver.best(terms, near=price)
         played, terms = _replay(solver, plan, price, dynamics, auctions_h, unit)
-        best = played if best is None else _better(hours, best, played)
+        before, best = best, played if best is None else _better(hours, best, played)
+        if before is not None and _settled(hours, before, played):
+            break
     assert best is not None
     return best
+
+
+def _settled(hours: Hours, before: Solution, now: Solution) -> bool:
+    """Whether no campaign's best so far differs from its newest solution by what would matter."""
+    first, second = (_merit(hours, each.optimum) for each in (before, now))
+    return bool((np.abs(second - first) <= _SETTLED * np.abs(first)).all())
 
 
 def _replay(
@@ -90,7 +102,7 @@ def _replay(
     """What ``plan`` truly brings, and the terms that it brings about."""
     hours, past = solver.hours, Past.empty(dynamics, auctions_h)
     rivals, learning, counted, marginal, slope = np.zeros((5, *plan.won.shape))
-    active = hours.auctions > 0
+    active = hours.clicks > 0
     for t in range(plan.won.shape[1]):
         rivals[:, t] = dynamics.competition.price(past.won, past.met)
         slope[:, t] = dynamics.competition.slope(past.won, past.met)
@@ -141,7 +153,7 @@ def _merit(hours: Hours, found: Optimum) -> Floats:
     """[R] value, or how far the target is missed, below 0."""
     spend, allowed = found.spend.sum(axis=1), hours.target * found.claimed.sum(axis=1)
     missed = spend / np.where(allowed > 0, allowed, 1.0) - 1.0
-    return np.where((spend > 0) & (missed > _TOLERANCE), -missed, found.value.sum(axis=1))
+    return np.asarray(np.where((spend > 0) & (missed > _TOLERANCE), -missed, found.value.sum(axis=1)))
 
 
 def _blocks(world: World, calendar: Calendar, budgets: NDArray[np.int64]) -> Iterator[tuple[slice, Hours]]:
@@ -155,7 +167,6 @@ def _blocks(world: World, calendar: Calendar, budgets: NDArray[np.int64]) -> Ite
     auctions, price, rate, wear = (
         np.stack([getattr(each, name) for each in weather], axis=1) for name in ("auctions", "price", "rate", "wear")
     )
-    auctions = auctions * runs[..., None]
     for start in range(0, len(day), _BLOCK):
         rows = slice(start, start + _BLOCK)
         yield (
@@ -167,7 +178,7 @@ def _blocks(world: World, calendar: Calendar, budgets: NDArray[np.int64]) -> Ite
                 bounds=np.array([one.bid_bounds for one in world.listings[rows]]).T,
                 first_price=np.array([channel.auction == "first_price" for channel in world.channels]),
                 auctions=auctions[rows],
-                clicks=auctions[rows] * world.ctr[rows, None],
+                clicks=auctions[rows] * world.ctr[rows, None] * runs[rows, :, None],
                 price=price[rows] * world.rival_cpc[rows, None],
                 spread=world.spread[rows],
                 worth=rate[rows] * world.goal_rate[rows, None],

@@ -14,62 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.frames import Report, pad
-from swarm.effects.proposals import Field
 from swarm.platforms.auction import Auction, Hour
 from swarm.platforms.calendar import Calendar, Moment
 from swarm.platforms.channels import TERMS
 from swarm.platforms.dynamics import Past
-from swarm.platforms.phases import significant
-from swarm.platforms.protocol import Effects, Spending
+from swarm.platforms.protocol import Spending
+from swarm.platforms.settings import Known, Settings
 from swarm.platforms.world import World, stream
 from swarm.spec.money import MICROS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _BUSY_DAY_SPREAD = 0.3
-
-
-@dataclass
-class Settings:
-    """What is in force on the platforms; the only thing that an advertiser can change."""
-
-    budget: Ints
-    """[R, C] micros a day."""
-    bid: Ints
-    """[R, C] micros a click."""
-    weight: Ints
-    """[R, C, K] parts per million."""
-    status: Ints
-    """[R, C] 1 delivers, 0 is paused."""
-
-    @classmethod
-    def empty(cls, rows: int, channels: int, creatives: int) -> Settings:
-        """Nothing launched: everything paused at zero."""
-        plane = (rows, channels)
-        zeros = [np.zeros(plane, dtype=np.int64) for _ in range(3)]
-        return cls(zeros[0], zeros[1], np.zeros((*plane, creatives), dtype=np.int64), zeros[2])
-
-    def apply(self, effects: Effects) -> None:
-        """Set absolute values."""
-        for field in Field:
-            rows = effects.field == field
-            self._array(field)[self._index(effects, rows, field)] = effects.value[rows]
-
-    def read(self, effects: Effects) -> Ints:
-        """[n] the values now in force where ``effects`` points."""
-        values = np.zeros(len(effects.value), dtype=np.int64)
-        for field in Field:
-            rows = effects.field == field
-            values[rows] = self._array(field)[self._index(effects, rows, field)]
-        return values
-
-    def _array(self, field: Field) -> Ints:
-        return (self.budget, self.bid, self.weight, self.status)[field]
-
-    @staticmethod
-    def _index(effects: Effects, rows: NDArray[np.bool_], field: Field) -> tuple[NDArray[np.integer], ...]:
-        place = (effects.campaign[rows], effects.channel[rows])
-        return (*place, effects.creative[rows]) if field == Field.WEIGHT else place
 
 
 @dataclass
@@ -95,23 +51,6 @@ class Day:
 
 
 @dataclass
-class Known:
-    """The last settings other than 0 of each campaign and channel, against which an edit is judged."""
-
-    budget: Ints
-    """[R, C] micros."""
-    bid: Ints
-    """[R, C] micros."""
-
-    def edited(self, settings: Settings, edit: Floats) -> NDArray[np.bool_]:
-        """[R, C] whether ``settings`` are a significant edit, by more than ``edit`` [C]; they are known from now on."""
-        pairs = ((self.budget, settings.budget), (self.bid, settings.bid))
-        moved = np.logical_or(*(significant(before, now, edit) for before, now in pairs))
-        self.budget, self.bid = (np.where(now > 0, now, before) for before, now in pairs)
-        return np.asarray(moved)
-
-
-@dataclass
 class Score:
     """What truly happened, in expectation; for figures alone."""
 
@@ -128,9 +67,12 @@ class Score:
 class Market:
     """A seeded world, its calendar and all that moves in it."""
 
-    def __init__(self, world: World, calendar: Calendar, *, days: int, budgets: Ints) -> None:
-        """``budgets`` [R, days]: micros that each campaign may spend on each local day; 0 when it rests."""
-        self.world, self.calendar, self.budgets = world, calendar, budgets
+    def __init__(self, world: World, calendar: Calendar, *, days: int, budgets: Ints, paired: bool = False) -> None:
+        """``budgets`` [R, days]: micros that each campaign may spend on each local day; 0 when it rests.
+
+        ``paired``: every channel has its own luck, so that it meets the same whatever happens on the others; slower.
+        """
+        self.world, self.calendar, self.budgets, self._paired = world, calendar, budgets, paired
         rows, channels, creatives = world.shape
         self._auction = Auction(world)
         self.settings = Settings.empty(rows, channels, creatives)
@@ -294,6 +236,12 @@ class Market:
         return np.asarray(inside & (self.budgets[np.arange(len(inside)), np.clip(moment.day, 0, days - 1)] > 0))
 
     def _poisson(self, purpose: str, mean: Floats) -> Floats:
+        if self._paired:
+            each = [self._drawn(f"{purpose} {c}", mean[:, c]) for c in range(mean.shape[1])]
+            return np.stack(each, axis=1)
+        return self._drawn(purpose, mean)
+
+    def _drawn(self, purpose: str, mean: Floats) -> Floats:
         return self._draw(purpose, lambda rng, rows: rng.poisson(mean[rows]))
 
     def _draw(self, purpose: str, draw: Callable[[np.random.Generator, slice], NDArray[np.generic]]) -> Floats:

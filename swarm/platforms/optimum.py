@@ -36,7 +36,7 @@ class Hours:
     """The hours of some campaigns, all parameters known."""
 
     day: NDArray[np.int64]
-    """[R, T] local day; 0 in hours outside the flight, which have no auctions."""
+    """[R, T] local day; 0 in hours outside the flight."""
     money: Floats
     """[R, D] currency units."""
     target: Floats
@@ -48,7 +48,7 @@ class Hours:
     auctions: Floats
     """[R, T, C]"""
     clicks: Floats
-    """[R, T, C] clicks of the fresh mean creative, were all auctions won."""
+    """[R, T, C] clicks of the fresh mean creative, were all auctions won; 0 outside the flight."""
     price: Floats
     """[R, T, C] median competing price a click."""
     spread: Floats
@@ -133,7 +133,8 @@ class Solver:
     def daily(self, hourly: Floats) -> Floats:
         """[R, D] sums of [R, T, C] over each local day."""
         shape = self.hours.money.shape
-        return np.bincount(self._cell, hourly.sum(axis=2).ravel(), np.prod(shape)).reshape(shape)
+        sums = np.bincount(self._cell, hourly.sum(axis=2).ravel(), self.hours.money.size)
+        return np.asarray(sums.reshape(shape), dtype=np.float64)
 
     def by_hour(self, daily: Floats) -> Floats:
         """[R, T, 1] of [R, D]."""
@@ -233,8 +234,9 @@ class Solver:
 
     def _shade(self, log_value: Floats) -> Floats:
         """[R, T, C] log of the best bid from that of a click's value, both over the median competing price."""
+        first = log_value[..., self._first]
         log_bid = log_value.copy()
-        log_bid[..., self._first] = _lookup(self._shaded, log_value[..., self._first])[..., 0]
+        log_bid[..., self._first] = np.where(first < _TABLE[-1], _lookup(self._shaded, first)[..., 0], first)
         return log_bid
 
 

@@ -34,7 +34,6 @@ from swarm.spec.money import MICROS
 _FIRST = date(2026, 6, 1)
 _CREATIVES = 6
 _LEFT = 0.88
-"""Of the optimum without feedback, about what answering rivals, learning and overlap leave."""
 _AUDIENCES = ("interest", "lookalike", "remarketing", "demographic")
 
 
@@ -93,6 +92,8 @@ class Scenario:
     """Spread between channels and creatives over the usual, on a log scale."""
     target: Range = (1.3, 2.0)
     """Of what a goal unit costs where money alone binds; at 1 and above it is told to half of the campaigns."""
+    left: float = _LEFT
+    """Of the optimum without feedback, about what answering rivals, learning and overlap leave."""
 
 
 _STILL = (0.0, 0.0)
@@ -107,8 +108,8 @@ _RECIPES = {
     "cold_start": Scenario(contrast=2.0),
     "delayed_conversions": Scenario(lag=(2.0, 5.0)),
     "tight_budget": Scenario(depth=(4.0, 16.0)),
-    "cpa_bound": Scenario(goals=("conversions",), target=(0.6, 0.85)),
-    "roas_bound": Scenario(goals=("value",), target=(0.6, 0.85)),
+    "cpa_bound": Scenario(goals=("conversions",), target=(0.6, 0.85), left=0.76),
+    "roas_bound": Scenario(goals=("value",), target=(0.6, 0.85), left=0.76),
     "many_campaigns": Scenario(campaigns=(1, 1000), wear=MILD),
 }
 SCENARIOS: MappingProxyType[str, Scenario] = MappingProxyType(_RECIPES)
@@ -177,7 +178,7 @@ def _with_targets(scenario: Scenario, world: World, calendar: Calendar) -> World
 
 def _sized(scenario: Scenario, world: World, calendar: Calendar) -> World:
     """Money and traffic scaled together, to the scenario's conversions a day at the optimum; no rate changes."""
-    found = _LEFT * _best(world, calendar).value.mean(axis=1) / world.unit_value
+    found = scenario.left * _best(world, calendar).value.mean(axis=1) / world.unit_value
     scale = scenario.conversions / found
     pairs = zip(world.listings, scale, strict=True)
     listings = tuple(replace(one, daily_budget=one.daily_budget * float(by)) for one, by in pairs)

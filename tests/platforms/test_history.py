@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from swarm.platforms.auction import Auction
+from swarm.platforms.climate import rush
 from swarm.platforms.history import Response, fit, fitted_world, held_out, predict
 from swarm.platforms.log import AccountLog, read_log
 from swarm.platforms.traffic import HOUR_OF_WEEK
-from swarm.platforms.world import rush
 from tests.platforms.logs import KNOWN, known_log
 
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "campaign_log_isp.csv"

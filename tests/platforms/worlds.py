@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from swarm.platforms.calendar import Calendar
 from swarm.platforms.channels import FOUR
+from swarm.platforms.dynamics import Dynamics
 from swarm.platforms.market import Market
 from swarm.platforms.protocol import Channel
 from swarm.platforms.world import Listing, World, draw_world
@@ -79,7 +80,15 @@ def rich(one: Market) -> Market:
     return one
 
 
-def with_channels(world: World, count: int) -> World:
-    """The same world on its first channels only."""
+def still(world: World, *, channels: int | None = None) -> World:
+    """The same world with a memory of nothing, on its first ``channels`` only."""
+    rows, count, creatives = world.shape
+    count = channels or count
     names = ("auctions_h", "ctr", "rival_cpc", "spread", "goal_rate")
-    return replace(world, channels=world.channels[:count], **{n: getattr(world, n)[:, :count] for n in names})
+    return replace(
+        world,
+        channels=world.channels[:count],
+        lag_h=world.lag_h[:, :, :count],
+        dynamics=Dynamics.none(rows, count, creatives),
+        **{n: getattr(world, n)[:, :count] for n in names},
+    )
