@@ -49,7 +49,7 @@ EXPLORATION = 1.0
 """Part of the bids at first price that try a lower one, times the root of the bids made so far."""
 LEAP = 2.0
 """Most that a multiplier rises in a round."""
-MARGIN = 0.01
+MARGIN = 0.005
 """Part of a cost target that is kept for what is not known yet."""
 
 
@@ -61,7 +61,7 @@ class _Round:
     values: Floats
     """As believed."""
     measured: tuple[Floats, Floats] | None = None
-    """Values as given, and their correction for being measurements."""
+    """Values as given, and the log of their correction if they are measurements."""
 
 
 class PacingBidder:
@@ -155,7 +155,7 @@ class PacingBidder:
         believed, measured = given, None
         if sigmas is not None:
             correction = self._calibration.correction(given, _column("sigmas", sigmas, len(given)))
-            believed = np.maximum(given + self._calibration.trust * correction, 0.0)
+            believed = given * np.exp(self._calibration.trust * correction)
             measured = (given, correction)
         offered = float(believed.sum())
         demand = self._outstanding + offered + self._traffic.offer(offered)
@@ -204,7 +204,11 @@ class PacingBidder:
         self._pay(happened, price, answered)
         if conversions is not None:
             counted = np.where(happened > 0.0, _column("conversions", conversions, size), 0.0)
-            self._calibration.learn(answered.values, happened, counted, answered.measured)
+            self._calibration.learn(answered.values, happened, counted)
+            if answered.measured is not None:
+                self._calibration.learn_noise(
+                    *answered.measured, happened, counted, None if self._first_price else price
+                )
         lowest = np.full(size, np.nan) if lowest_winning is None else _shaped("lowest_winning", lowest_winning, size)
         self._observe((answered.bids, answered.values, share, price, lowest, count))
         return happened
