@@ -10,6 +10,7 @@ Letters: S seeds, D days, T rounds of a day, N auctions of a round (padded: no v
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,18 +39,20 @@ class Streams:
     """[S] highest mean cost of a conversion; inf without one."""
 
 
-def draw(seeds: range, *, days: int = 3, drift: bool = False, first_price: bool = False, target: bool = False) -> Streams:
-    """The markets of ``seeds``: a budget that buys 10 to 60 % of the value, or a target that does."""
+def draw(
+    seeds: Sequence[int], *, days: int = 3, drift: bool = False, first_price: bool = False, target: bool = False
+) -> Streams:
+    """The markets of ``seeds``: a budget that buys 10 to 60 % of the value, or a target that does.
+
+    With a target a budget is there that seldom binds; at first price budgets are 30 % larger.
+    """
     drawn = [_market(np.random.default_rng(seed), days, drift) for seed in seeds]
     values, centre, prices, spread, part = (np.stack(each) for each in zip(*drawn, strict=True))
-    size = len(seeds)
-    endless = Streams(values, prices, centre, spread, np.full(size, np.inf), np.full(size, np.inf))
-    spent, bought = bought_at(endless, _multiplier_of_part(endless, part))
+    money = np.stack([_cost_of(*each) for each in zip(values, prices, part, strict=True)])
+    budget, limit = money[:, :, 0].mean(axis=1), np.full(len(spread), np.inf)
     if target:
-        limit = spent.sum(axis=1) / bought.sum(axis=1)
-        return Streams(values, prices, centre, spread, 1.5 * spent.max(axis=1), limit)
-    budget = spent.mean(axis=1)
-    return Streams(values, prices, centre, spread, budget * (1.3 if first_price else 1.0), endless.target)
+        budget, limit = 1.5 * money[:, :, 0].max(axis=1), money[:, :, 0].sum(axis=1) / money[:, :, 1].sum(axis=1)
+    return Streams(values, prices, centre, spread, budget * (1.3 if first_price else 1.0), limit)
 
 
 def _market(rng: np.random.Generator, days: int, drift: bool) -> tuple[Floats, Floats, Floats, Floats, Floats]:
@@ -74,31 +77,53 @@ def _market(rng: np.random.Generator, days: int, drift: bool) -> tuple[Floats, F
     return values, centre, np.where(there, prices, np.inf), np.array(spread), part
 
 
-def bought_at(streams: Streams, multiplier: Floats) -> tuple[Floats, Floats]:
-    """[S, D] money and value of each day when ``multiplier`` [S] or [S, D] times the value is bid at second price.
-
-    Dearest last, and no more than the day's budget: the fractional knapsack.
-    """
-    ratio, price, value = _sorted(streams)
-    within = ratio <= (multiplier[:, None, None] if multiplier.ndim == 1 else multiplier[..., None])
-    money = np.cumsum(np.where(within, price, 0.0), axis=2)
-    part = np.clip((streams.budget[:, None, None] - (money - price)) / np.where(price > 0, price, 1.0), 0.0, 1.0)
-    part = np.where(within, part, 0.0)
-    return (part * price).sum(axis=2), (part * value).sum(axis=2)
+def _cost_of(values: Floats, prices: Floats, part: Floats) -> Floats:
+    """[D, 2] money and value of each day at the one multiplier that buys ``part`` of the value at second price."""
+    days = [_cheapest_first(*day) for day in zip(values, prices, strict=True)]
+    ratio, _, value = (np.concatenate(each) for each in zip(*days, strict=True))
+    order = ratio.argsort()
+    bought = np.cumsum(value[order])
+    highest = ratio[order][np.searchsorted(bought, part * bought[-1])]
+    return np.array([(price[ratio <= highest].sum(), value[ratio <= highest].sum()) for ratio, price, value in days])
 
 
 def hindsight(streams: Streams) -> Floats:
     """[S] most value at second price that budgets and target allow, every price known.
 
-    Where a day's budget binds its multiplier is lower than the others', which the target sets over all days.
+    A fractional knapsack a day, the cheapest first. Where a day's budget binds its multiplier is lower than the others',
+    which the target sets over all days.
     """
-    low, high = np.full(len(streams.spread), -25.0), np.full(len(streams.spread), 25.0)
-    for _ in range(40):
+    rows = zip(streams.values, streams.prices, streams.budget, streams.target, strict=True)
+    return np.array([_best_days(*row) for row in rows])
+
+
+def _best_days(values: Floats, prices: Floats, budget: float, target: float) -> float:
+    days = []
+    for day in zip(values, prices, strict=True):
+        ratio, price, value = _cheapest_first(*day)
+        spent, bought = (np.concatenate([[0.0], np.cumsum(each)]) for each in (price, value))
+        days.append((ratio, spent, bought))
+    low, high = -30.0, 30.0
+    for _ in range(60):
         middle = (low + high) / 2
-        spent, value = (x.sum(axis=1) for x in bought_at(streams, np.exp(middle)))
-        met = spent <= np.where(np.isfinite(streams.target), streams.target * value, np.inf)
-        low, high = np.where(met, middle, low), np.where(met, high, middle)
-    return bought_at(streams, np.exp(low))[1].sum(axis=1)
+        spent, bought = np.sum([_within(*day, np.exp(middle), budget) for day in days], axis=0)
+        low, high = (middle, high) if spent <= (target * bought if target < np.inf else np.inf) else (low, middle)
+    return float(np.sum([_within(*day, np.exp(low), budget) for day in days], axis=0)[1])
+
+
+def _within(ratio: Floats, spent: Floats, bought: Floats, multiplier: float, budget: float) -> tuple[float, float]:
+    """Money and value of a day at a multiplier, the last purchase that the budget allows in part."""
+    last = np.searchsorted(ratio, multiplier, side="right")
+    money = min(float(spent[last]), budget)
+    return money, float(np.interp(money, spent, bought))
+
+
+def _cheapest_first(values: Floats, prices: Floats) -> tuple[Floats, Floats, Floats]:
+    """Price over value, price and value of a day's auctions [T, N]."""
+    there = values > 0
+    value, price = values[there], prices[there]
+    order = (price / value).argsort()
+    return (price / value)[order], price[order], value[order]
 
 
 def best_response(streams: Streams) -> Floats:
@@ -133,25 +158,3 @@ def _best_day(value: Floats, centre: Floats, spread: float, budget: float) -> fl
         else:
             high = middle
     return best
-
-
-def _sorted(streams: Streams) -> tuple[Floats, Floats, Floats]:
-    """[S, D, T x N] price over value, price and value, the cheapest first."""
-    size, days = streams.values.shape[:2]
-    value = streams.values.reshape(size, days, -1)
-    price = np.where(value > 0, streams.prices.reshape(size, days, -1), 0.0)
-    ratio = np.where(value > 0, price / np.where(value > 0, value, 1.0), np.inf)
-    order = ratio.argsort(axis=2)
-    return tuple(np.take_along_axis(each, order, axis=2) for each in (ratio, price, value))  # type: ignore[return-value]
-
-
-def _multiplier_of_part(streams: Streams, part: Floats) -> Floats:
-    """[S] multiplier that buys ``part`` [S] of the value there is."""
-    ratio = streams.prices / np.where(streams.values > 0, streams.values, 1.0)
-    out = np.empty(len(part))
-    for row, wanted in enumerate(part):
-        there = streams.values[row] > 0
-        order = ratio[row][there].argsort()
-        bought = np.cumsum(streams.values[row][there][order])
-        out[row] = ratio[row][there][order][np.searchsorted(bought, wanted * bought[-1])]
-    return out

@@ -49,8 +49,8 @@ EXPLORATION = 1.0
 """Part of the bids at first price that try a lower one, times the root of the bids made so far."""
 LEAP = 2.0
 """Most that a multiplier rises in a round."""
-MARGIN = 0.005
-"""Part of a cost target that is kept for what is not known yet."""
+REACH = 0.3
+"""Flights after this one over which a cost that is off its target may be made up for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,8 @@ class PacingBidder:
             believed = given * np.exp(self._calibration.trust * correction)
             measured = (given, correction)
         offered = float(believed.sum())
-        demand = self._outstanding + offered + self._traffic.offer(offered)
+        self._traffic.offer(offered)
+        demand = self._outstanding + offered + self._traffic.ahead
         self._outstanding += offered
         made = np.minimum(self._bids(believed, demand), self.remaining)
         self._round = _Round(made, believed, measured)
@@ -215,7 +216,7 @@ class PacingBidder:
 
     def _bids(self, values: Floats, demand: float) -> Floats:
         """[N] bids before the last of the money is looked at."""
-        cap = self._limit * self._calibration.level * (1.0 - MARGIN)
+        cap = self._limit * self._calibration.level
         if self._market is None:
             return values * self._tried(len(values), cap, demand)
         if abs(demand - self._solved_at) > STALE * demand:
@@ -233,7 +234,8 @@ class PacingBidder:
         if self._money < math.inf and demand > 0.0:
             found = pacing.affordable(response.log_multiplier, response.spend, self._money / demand)
         if cap < math.inf:
-            slack = cap * (self._gained + demand * response.value) - (self._spent + demand * response.spend)
+            reach = demand + REACH * self._traffic.flight
+            slack = cap * (self._gained + reach * response.value) - (self._spent + reach * response.spend)
             found = min(found, pacing.on_target(response.log_multiplier, slack, cap))
         return found
 

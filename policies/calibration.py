@@ -22,7 +22,7 @@ from policies.frames import Floats
 
 REMEMBERED = 3_000.0
 """Expected conversions after which older ones begin to be forgotten."""
-NOISE = 4.0
+NOISE = 5.0
 """Squared standard score up to which a difference of level is taken for noise."""
 PRIOR = np.array([0.0, 0.5, 0.1])
 """Of the log of conversions over expected ones: level, part of the correction, exponent of the price."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from policies.frames import Floats
+from policies.frames import Floats, Ints
 from policies.prices import ABOVE, BELOW, EXACT
 
 A_ROUND = 512
-"""Rows of a round that are kept, evenly drawn; more would only displace those of other rounds."""
+"""Rows of a round that are kept, at most half of them won and half lost; more would displace those of other rounds."""
 FREE = 0.01
 """Least price over bid that is told apart from a lower one."""
 
@@ -32,8 +32,8 @@ class Feedback:
         if size <= A_ROUND:
             self._noted.append(np.array((*columns, np.ones(size))))
         else:
-            kept = np.linspace(0, size - 1, A_ROUND).astype(np.int64)
-            self._noted.append(np.array([*(column[kept] for column in columns), np.full(A_ROUND, size / A_ROUND)]))
+            won = columns[2] > 0.0
+            self._noted += [_drawn(columns, np.flatnonzero(part)) for part in (won, ~won)]
         self._count += min(size, A_ROUND)
 
     def rows(self, *, first_price: bool) -> Floats:
@@ -58,3 +58,10 @@ class Feedback:
         rows = rows[:, (rows[:2] > 0.0).all(axis=0)]
         rows[:2] = np.log(rows[:2])
         return rows
+
+
+def _drawn(columns: tuple[Floats, ...], rows: Ints) -> Floats:
+    """[7, n] an even draw of ``rows``, with the number of rows that each stands for."""
+    kept = rows if len(rows) <= A_ROUND // 2 else rows[np.linspace(0, len(rows) - 1, A_ROUND // 2).astype(np.int64)]
+    weight = np.full(len(kept), len(rows) / max(len(kept), 1))
+    return np.array([*(column[kept] for column in columns), weight])

@@ -74,19 +74,27 @@ class Traffic:
         self.round = 0
         self._today = np.zeros(int(rounds))
         self._offered = 0.0
+        self.ahead = 0.0
+        """Value that is expected in the rounds after the last one offered."""
         if self._usual is not None:
             self._usual = np.resize(self._usual, int(rounds))
             self._behind = np.cumsum(self._usual)
 
-    def offer(self, value: float) -> float:
-        """Begin a round with ``value`` on offer; what is expected in the rounds after it."""
+    def offer(self, value: float) -> None:
+        """Begin a round with ``value`` on offer."""
         rounds = len(self._today)
         if self.round < rounds:
             self._today[self.round] = value
             self.round += 1
             self._offered += value
         if self._usual is None:
-            return self._offered / self.round * (rounds - self.round)
+            self.ahead = self._offered / self.round * (rounds - self.round)
+            return
         usual, whole = self._behind[self.round - 1], self._behind[-1]
-        level = (self._offered + LEVEL_PRIOR * whole) / (usual + LEVEL_PRIOR * whole) if whole > 0 else 1.0
-        return float(level * (whole - usual))
+        level = (self._offered + LEVEL_PRIOR * whole) / (usual + LEVEL_PRIOR * whole) if whole > 0.0 else 1.0
+        self.ahead = float(level * (whole - usual))
+
+    @property
+    def flight(self) -> float:
+        """Value that is expected of the whole flight."""
+        return self._offered + self.ahead

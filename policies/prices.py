@@ -21,7 +21,7 @@ from policies.frames import Floats
 EXACT, BELOW, ABOVE = 0, 1, 2
 """What a row tells: its price is the bound, is at most the bound, is above the bound."""
 CELLS = 128
-TURNS = 12
+TURNS = 8
 BASE_WEIGHT = 4.0
 """Rows that the normal distribution of the same mean and spread is worth: it closes gaps and continues the tails."""
 _TINY = 1e-300
@@ -70,12 +70,32 @@ def fit(bound: Floats, told: Floats, weight: Floats, before: PriceDistribution |
     cell = np.clip((bound - low) / width, 0, CELLS - 1).astype(np.int64)
     counts = np.bincount(told.astype(np.int64) * CELLS + cell, weights=weight, minlength=3 * CELLS).reshape(3, CELLS)
     edges = low + width * np.arange(CELLS + 1)
-    mass = _carried(before, edges) if before else np.full(CELLS, 1.0 / CELLS)
+    mass = _start(counts, edges, before)
     kernel = _kernel(mass, edges, counts)
     for _ in range(TURNS):
         mass = np.convolve(_turn(mass, counts) + BASE_WEIGHT * _normal(mass, edges), kernel, mode="same")
         mass /= mass.sum()
     return PriceDistribution(low, width, mass)
+
+
+def _start(counts: Floats, edges: Floats, before: PriceDistribution | None) -> Floats:
+    """[G] where the turns begin; what only one side leaves open has a closed form, which turns are slow to reach."""
+    exact, below, above = counts
+    if not below.any():
+        return _product_limit(exact, above)
+    if not above.any():
+        return _product_limit(exact[::-1], below[::-1])[::-1]
+    return _carried(before, edges) if before else np.full(CELLS, 1.0 / CELLS)
+
+
+def _product_limit(exact: Floats, beyond: Floats) -> Floats:
+    """[G] Kaplan and Meier's estimate (JASA, 1958); what lies beyond all rows is spread over the cells there."""
+    at_risk = np.cumsum((exact + beyond)[::-1])[::-1]
+    survival = np.cumprod(1.0 - exact / np.maximum(at_risk, _TINY))
+    mass = -np.diff(survival, prepend=1.0)
+    after = min(int(np.flatnonzero(at_risk)[-1]) + 1, CELLS - 1)
+    mass[after:] += survival[-1] / (CELLS - after)
+    return np.asarray(mass + 1e-6 / CELLS)
 
 
 def _range(bound: Floats) -> tuple[float, float]:

@@ -152,9 +152,7 @@ def _response(
     return Response(log_multiplier, spend, value)
 
 
-def _slope(
-    centred: Floats, bound: Floats, told: Floats, count: Floats, before: Market
-) -> float:
+def _slope(centred: Floats, bound: Floats, told: Floats, count: Floats, before: Market) -> float:
     """Slope of log price on log value, prices that are not told replaced by what the last fit expects of them."""
     known, slope = before.distribution, before.slope
     rest = bound - slope * centred
