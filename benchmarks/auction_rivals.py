@@ -28,6 +28,16 @@ class Outcome:
     told: Floats
     """Price to win; NaN where the auction does not tell it."""
 
+    @property
+    def spent(self) -> Floats:
+        """[S]"""
+        return np.asarray((self.paid * self.happened).sum(axis=1))
+
+    @property
+    def bought(self) -> Floats:
+        """[S]"""
+        return np.asarray((self.values * self.happened).sum(axis=1))
+
 
 class Rival:
     """Bids the value times one multiplier a market; this one's never moves."""
@@ -49,12 +59,12 @@ class Rival:
 
     def update(self, outcome: Outcome) -> None:
         """Take a round's outcome."""
-        spent, bought = (outcome.paid * outcome.happened).sum(1), (outcome.values * outcome.happened).sum(1)
-        self.left, self.spent, self.bought = self.left - spent, self.spent + spent, self.bought + bought
+        self.left = self.left - outcome.spent
+        self.spent, self.bought = self.spent + outcome.spent, self.bought + outcome.bought
         self.round += 1
-        self.learn(outcome, spent, bought)
+        self.learn(outcome)
 
-    def learn(self, outcome: Outcome, spent: Floats, bought: Floats) -> None:
+    def learn(self, outcome: Outcome) -> None:
         """Move the multiplier."""
 
 
@@ -81,9 +91,9 @@ class Pid(Rival):
         self.due = np.maximum(self.left, 0.0) * now / np.maximum(now + ahead, 1e-12)
         return super().bid(values)
 
-    def learn(self, outcome: Outcome, spent: Floats, bought: Floats) -> None:
+    def learn(self, outcome: Outcome) -> None:
         """Proportional, integral and derivative terms on the log of the multiplier."""
-        error = np.clip((self.due - spent) / np.maximum(self.due, 1e-12), -1.0, 1.0)
+        error = np.clip((self.due - outcome.spent) / np.maximum(self.due, 1e-12), -1.0, 1.0)
         self.summed = np.clip(self.summed + error, -5.0, 5.0)
         self.pace += 0.3 * error + 0.02 * self.summed + 0.05 * (error - self.last)
         self.last = error
@@ -100,9 +110,9 @@ class AdaptivePacing(Rival):
         self.worth = np.where(np.isfinite(target), target, 5.0 * start)
         self.dual = self.worth / self.multiplier - 1.0
 
-    def learn(self, outcome: Outcome, spent: Floats, bought: Floats) -> None:
+    def learn(self, outcome: Outcome) -> None:
         """Additive step of 1 / sqrt(T), projected on what is sensible."""
-        step = (spent / (self.budget / self.rounds) - 1.0) / np.sqrt(self.rounds)
+        step = (outcome.spent / (self.budget / self.rounds) - 1.0) / np.sqrt(self.rounds)
         self.dual = np.clip(self.dual + (1.0 + self.dual) * step, 0.0, 50.0)
         self.multiplier = self.worth / (1.0 + self.dual)
 
@@ -116,24 +126,24 @@ class DualDescent(Rival):
         self.money = np.where(bound, 0.2, 1.0) / self.multiplier
         self.cost = np.where(bound, 1.0 / self.multiplier, 0.0)
 
-    def learn(self, outcome: Outcome, spent: Floats, bought: Floats) -> None:
+    def learn(self, outcome: Outcome) -> None:
         """Multiplicative steps of 1 / sqrt(T) on both."""
         bound, even = np.isfinite(self.target), self.budget / self.rounds
         limit = np.where(bound, self.target, 0.0)
         rate = 1.0 / np.sqrt(self.rounds)
-        self.money *= np.exp(rate * np.clip(spent / even - 1.0, -1.0, 1.0))
-        over = (spent - limit * bought) / np.maximum(limit * bought, 1e-12)
+        self.money *= np.exp(rate * np.clip(outcome.spent / even - 1.0, -1.0, 1.0))
+        over = outcome.spent / np.maximum(limit * outcome.bought, 1e-12) - 1.0
         self.cost *= np.exp(rate * np.where(bound, np.clip(over, -1.0, 1.0), 0.0))
         self.multiplier = (1.0 + limit * self.cost) / (self.money + self.cost)
 
 
 class AuctionPacer(Rival):
-    """Even spend by bounded steps, capped at 1.25, 1 or 0.8 of the target as the cost so far is below 95 %, 100 %, above."""
+    """Even spend by bounded steps; capped at 1.25, 1 or 0.8 of the target: cost so far below 95 %, 100 %, above."""
 
-    def learn(self, outcome: Outcome, spent: Floats, bought: Floats) -> None:
+    def learn(self, outcome: Outcome) -> None:
         """A step of a quarter of the error; the target per round is what is left over the rounds left."""
-        due = np.maximum((self.left + spent) / (self.rounds - self.round + 1), 1e-12)
-        moved = self.multiplier * np.clip(np.exp(0.25 * (due - spent) / due), 0.7, 1.15)
+        due = np.maximum((self.left + outcome.spent) / (self.rounds - self.round + 1), 1e-12)
+        moved = self.multiplier * np.clip(np.exp(0.25 * (due - outcome.spent) / due), 0.7, 1.15)
         cost = self.spent / np.maximum(self.bought, 1e-12) / self.target
         cap = self.target * np.where(cost < 0.95, 1.25, np.where(cost < 1.0, 1.0, 0.8))
         self.multiplier = np.minimum(moved, cap)
@@ -150,14 +160,14 @@ class ReplayPacer(Rival):
             np.full(len(start), np.nan),
         )
 
-    def learn(self, outcome: Outcome, spent: Floats, bought: Floats) -> None:
+    def learn(self, outcome: Outcome) -> None:
         """The auctions of a round at once; steps over a mean price, within e^3 of the start."""
         there = outcome.values > 0
         price = np.where(outcome.happened > 0, outcome.paid, outcome.told)
         mean = np.nanmean(np.where(there, price, np.nan), axis=1)
         self.dearness = np.where(np.isnan(self.dearness), mean, self.dearness)
-        even = (self.left + spent) / (self.rounds - self.round + 1)
-        step = 0.02 * (spent - even) / self.dearness
+        even = (self.left + outcome.spent) / (self.rounds - self.round + 1)
+        step = 0.02 * (outcome.spent - even) / self.dearness
         self.shift = np.clip(self.shift + np.clip(step, -0.5, 0.5), -3.0, 3.0)
         self.multiplier = np.minimum(self.reference * np.exp(-self.shift), self.target)
 
@@ -173,7 +183,7 @@ class PastPlan(Rival):
         self.seen: list[list[tuple[Floats, Floats]]] = []
         super().renew()
 
-    def learn(self, outcome: Outcome, spent: Floats, bought: Floats) -> None:
+    def learn(self, outcome: Outcome) -> None:
         """Keep what was told."""
         price = np.where(outcome.happened > 0, outcome.paid, outcome.told)
         known = (outcome.values > 0) & np.isfinite(price)
@@ -204,9 +214,9 @@ class ShadedPid(Pid):
             win = ndtr((np.log(worth[..., None] * part) - centre[..., None]) / self.spread[:, None, None])
         return np.asarray(worth * part[np.nan_to_num((1.0 - part) * win).argmax(axis=2)])
 
-    def learn(self, outcome: Outcome, spent: Floats, bought: Floats) -> None:
+    def learn(self, outcome: Outcome) -> None:
         """Regression of log price on log value, of what was told."""
-        super().learn(outcome, spent, bought)
+        super().learn(outcome)
         known = (outcome.values > 0) & np.isfinite(outcome.told)
         x, y = (np.log(np.where(known, each, 1.0)) for each in (outcome.values, outcome.told))
         self.sums += np.stack([known.sum(1), x.sum(1), y.sum(1), (x * x).sum(1), (x * y).sum(1)])

@@ -71,6 +71,17 @@ def market(seed: int) -> Market:
     return Market(values, scale, cdfs[shape], scale * [*draws, humps][shape])
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An auction of each stream, [S] each."""
+
+    values: Floats
+    bids: Floats
+    won: Bools
+    told: Floats
+    """Price to win; NaN where it is not known."""
+
+
 class Part:
     """Bids a part of the value, always the same."""
 
@@ -82,8 +93,8 @@ class Part:
         """[S]"""
         return 0.6 * values
 
-    def update(self, values: Floats, bids: Floats, won: Bools, told: Floats) -> None:
-        """Outcomes [S]; ``told`` is NaN where the price to win is not known."""
+    def update(self, answer: Answer) -> None:
+        """Learn from an auction."""
 
 
 class Ucb(Part):
@@ -99,11 +110,11 @@ class Ucb(Part):
         self.chosen = (self.total / count + np.sqrt(0.1 * np.log(self.seen + 2.0) / count)).argmax(axis=1)
         return np.asarray(values * PARTS[self.chosen])
 
-    def update(self, values: Floats, bids: Floats, won: Bools, told: Floats) -> None:
+    def update(self, answer: Answer) -> None:
         """Count the surplus."""
         rows = np.arange(self.size)
         self.count[rows, self.chosen] += 1.0
-        self.total[rows, self.chosen] += won * (1.0 - bids / values)
+        self.total[rows, self.chosen] += answer.won * (1.0 - answer.bids / answer.values)
         self.seen += 1
 
 
@@ -123,12 +134,12 @@ class WinRate(Part):
         tried = self.rng.random(self.size) < np.maximum(200.0 / (self.seen + 1.0) ** 1.5, 0.01)
         return np.asarray(values * np.where(tried, self.rng.uniform(0.2, 1.0, self.size), best))
 
-    def update(self, values: Floats, bids: Floats, won: Bools, told: Floats) -> None:
+    def update(self, answer: Answer) -> None:
         """One Newton step."""
-        x = np.stack([np.ones(self.size), np.log(bids), np.log(values)], axis=1)
+        x = np.stack([np.ones(self.size), np.log(answer.bids), np.log(answer.values)], axis=1)
         rate = expit((self.weight * x).sum(axis=1))
         self.information += (rate * (1 - rate))[:, None, None] * x[:, :, None] * x[:, None, :]
-        self.weight += np.linalg.solve(self.information, (x * (won - rate)[:, None])[..., None])[..., 0]
+        self.weight += np.linalg.solve(self.information, (x * (answer.won - rate)[:, None])[..., None])[..., 0]
         self.seen += 1
 
 
@@ -148,9 +159,9 @@ class Empirical(Part):
             self.best = PARTS[((1.0 - PARTS) * win).argmax(axis=1)]
         return np.asarray(values * self.best)
 
-    def update(self, values: Floats, bids: Floats, won: Bools, told: Floats) -> None:
+    def update(self, answer: Answer) -> None:
         """Keep what was told."""
-        self.ratio[:, self.seen % 500] = told / values
+        self.ratio[:, self.seen % 500] = answer.told / answer.values
         self.seen += 1
 
 
@@ -190,7 +201,8 @@ def _theirs(kind: type[Part], values: Floats, prices: Floats, told: bool) -> Flo
     for at in range(AUCTIONS):
         bids = made[:, at] = rival.bid(values[:, at])
         won = bids >= prices[:, at]
-        rival.update(values[:, at], bids, won, np.where(won & (not told), np.nan, prices[:, at]))
+        known = np.where(won & (not told), np.nan, prices[:, at])
+        rival.update(Answer(values[:, at], bids, won, known))
     return made
 
 
@@ -202,7 +214,7 @@ def requests(seeds: Sequence[int], *, count: int = 1500, part: float = 0.3) -> d
     money, value = (np.take_along_axis(x, order, axis=1).cumsum(axis=1) for x in (price, odds))
     last = (value < part * value[:, -1:]).sum(axis=1)
     budget, best = money[np.arange(len(seeds)), last], value[np.arange(len(seeds)), last]
-    features = np.stack([s.features for s in streams]).astype(np.float32)
+    features = torch.from_numpy(np.stack([s.features for s in streams]).astype(np.float32))
     found = {}
     for name, trained in (("swarm", True), ("mean_value", False)):
         started = time.perf_counter()
@@ -213,7 +225,7 @@ def requests(seeds: Sequence[int], *, count: int = 1500, part: float = 0.3) -> d
 
 
 def _request_stream(
-    features: Floats, odds: Floats, price: Floats, budget: Floats, *, trained: bool
+    features: torch.Tensor, odds: Floats, price: Floats, budget: Floats, *, trained: bool
 ) -> tuple[Floats, Floats]:
     """[S] true odds of what was bought, and money left; the memory hears of a request once it was shown."""
     torch.set_num_threads(1)
@@ -230,7 +242,7 @@ def _request_stream(
     clicks = np.random.default_rng(0).random(odds.shape) < odds
     for at in range(count):
         inputs = {"value": told, "state": state, "seen": seen, "mask": shown}
-        query = torch.from_numpy(features[:, at : at + 1])
+        query = features[:, at : at + 1]
         with torch.inference_mode():
             read = model(query=query, key=key, **inputs) if trained else model.simple(**inputs)
         state, seen = read.extras["state"], read.extras["seen"]

@@ -3,7 +3,8 @@
 Everything that differs between markets is drawn by seed from wide ranges: spread of values (0.4 to 1 in the log) and of
 prices given a value (0.3 to 0.9), how far prices follow values (exponent 0.2 to 0.8), the day's traffic (a wave of
 20 to 80 % and its second harmonic), its level from day to day (15 %), hourly prices (up to 25 % either way).
-``drift`` adds a walk of price and traffic (5 % a round) and a jump of price by a half up or down in one of the later days.
+``drift`` adds a walk of price and traffic (5 % a round), and a jump of price by a half or
+a third after the first day.
 
 Letters: S seeds, D days, T rounds of a day, N auctions of a round (padded: no value, no price).
 """
@@ -90,8 +91,8 @@ def _cost_of(values: Floats, prices: Floats, part: Floats) -> Floats:
 def hindsight(streams: Streams) -> Floats:
     """[S] most value at second price that budgets and target allow, every price known.
 
-    A fractional knapsack a day, the cheapest first. Where a day's budget binds its multiplier is lower than the others',
-    which the target sets over all days.
+    A fractional knapsack a day, the cheapest first. Where a day's budget binds its multiplier is lower than that of the
+    others, which the target sets over all days.
     """
     rows = zip(streams.values, streams.prices, streams.budget, streams.target, strict=True)
     return np.array([_best_days(*row) for row in rows])

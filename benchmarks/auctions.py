@@ -3,12 +3,14 @@
     python -m benchmarks.auctions [--seeds N --json FILE]
 
 ``budget``, ``budget_drift``, ``target`` and ``target_drift`` are second price, three days of 48 rounds of some 150
-auctions; 1.0 is the fractional knapsack of all prices. ``first_price`` and ``first_price_drift`` have a budget; 1.0 is
-the best response to the true distributions. In all of them losers are told the price to win. ``surplus_told`` and
-``surplus_censored`` are streams of single first-price auctions without a budget, the winner told or not told the price
-that would have done; surplus in expectation after the first 2,000 auctions, over that of the best response. ``requests``
-is a stream of single requests with a budget whose values come from the trained model with its memory, or from the
-stream's mean; 1.0 is the knapsack by true odds.
+auctions; 1.0 is the fractional knapsack of all prices, at the bidder's own cost if that was above the target.
+``first_price`` and ``first_price_drift`` have a budget; 1.0 is the best response to the true distributions. In all of
+them losers are told the price to win.
+
+``surplus_told`` and ``surplus_censored`` are streams of single first-price auctions without a budget, the winner told
+or not told the price that would have done: expected surplus after the first 2,000 auctions, over the best response's.
+``requests`` is a stream of single requests with a budget whose values come from the trained model with its memory, or
+from the stream's mean; 1.0 is the knapsack by true odds.
 """
 
 from __future__ import annotations

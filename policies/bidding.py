@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from policies import pacing
 from policies.calibration import Calibration
+from policies.columns import column, shaped
 from policies.feedback import Feedback
 from policies.flight import Ledger, Traffic
 from policies.frames import Bools, Floats
@@ -151,10 +152,10 @@ class PacingBidder:
         Raises:
             ValueError: on a value or deviation that is negative or not finite, or shapes that differ.
         """
-        given = _column("values", values)
+        given = column("values", values)
         believed, measured = given, None
         if sigmas is not None:
-            correction = self._calibration.correction(given, _column("sigmas", sigmas, len(given)))
+            correction = self._calibration.correction(given, column("sigmas", sigmas, len(given)))
             believed = given * np.exp(self._calibration.trust * correction)
             measured = (given, correction)
         offered = float(believed.sum())
@@ -197,20 +198,20 @@ class PacingBidder:
         """
         answered = self._answered(bids, values)
         size = len(answered.bids)
-        share = _column("won", won, size, most=1.0)
+        share = column("won", won, size, most=1.0)
         price = np.where(share > 0.0, np.asarray(prices, np.float64), 0.0)
-        price = _column("prices", price, size)
-        count = np.ones(size) if counts is None else _column("counts", counts, size)
+        price = column("prices", price, size)
+        count = np.ones(size) if counts is None else column("counts", counts, size)
         happened = self._ledger.settle(share * count, price)
         self._pay(happened, price, answered)
         if conversions is not None:
-            counted = np.where(happened > 0.0, _column("conversions", conversions, size), 0.0)
+            counted = np.where(happened > 0.0, column("conversions", conversions, size), 0.0)
             self._calibration.learn(answered.values, happened, counted)
             if answered.measured is not None:
                 self._calibration.learn_noise(
                     *answered.measured, happened, counted, None if self._first_price else price
                 )
-        lowest = np.full(size, np.nan) if lowest_winning is None else _shaped("lowest_winning", lowest_winning, size)
+        lowest = np.full(size, np.nan) if lowest_winning is None else shaped("lowest_winning", lowest_winning, size)
         self._observe((answered.bids, answered.values, share, price, lowest, count))
         return happened
 
@@ -249,7 +250,6 @@ class PacingBidder:
             draws = self._rng.uniform(1.0 / LADDER, 1.0, size)
             ladder = self._money / demand / math.log(LADDER) / draws * 2.0**self._blind
             tried = np.minimum(tried, ladder)
-            self._blind += 1
         elif self._first_price:
             tried *= self._rng.uniform(0.2, 1.0, size)
         return tried
@@ -257,8 +257,8 @@ class PacingBidder:
     def _answered(self, bids: ArrayLike | None, values: ArrayLike | None) -> _Round:
         """The round that feedback is about."""
         if bids is not None and values is not None:
-            made = _column("bids", bids)
-            return _Round(made, _column("values", values, len(made)))
+            made = column("bids", bids)
+            return _Round(made, column("values", values, len(made)))
         if bids is not None or values is not None:
             raise ValueError("only one of bids and values was given, expected both (late feedback) or none")
         if self._round is None:
@@ -276,6 +276,7 @@ class PacingBidder:
     def _observe(self, columns: tuple[Floats, ...]) -> None:
         """Note a round's outcome, and learn the market anew when there is enough to learn."""
         self._feedback.add(columns)
+        self._blind += self._market is None
         self._seen += len(columns[0])
         if len(self._feedback) < min(LESSON, len(self._window) // 8):
             return
@@ -297,20 +298,3 @@ def _limit(target_cpa: float | None, target_roas: float | None) -> float:
     if not 0.0 < target < math.inf:
         raise ValueError(f"{name} is {target}, expected more than 0 and finite, or None for no target")
     return target if target_cpa is not None else 1.0 / target
-
-
-def _shaped(name: str, given: ArrayLike, size: int | None = None) -> Floats:
-    column = np.asarray(given, dtype=np.float64)
-    if column.ndim != 1 or (size is not None and len(column) != size):
-        raise ValueError(f"{name} has shape {column.shape}, expected [{'N' if size is None else size}]")
-    return column
-
-
-def _column(name: str, given: ArrayLike, size: int | None = None, *, most: float = math.inf) -> Floats:
-    """``given`` as finite numbers from 0 to ``most``."""
-    column = _shaped(name, given, size)
-    bad = ~((column >= 0.0) & (column <= most) & (column < math.inf))
-    if np.logical_or.reduce(bad):
-        wanted = "finite numbers of at least 0" if most == math.inf else f"numbers from 0 to {most:g}"
-        raise ValueError(f"{name} has {column[bad][0]}, expected {wanted}")
-    return column

@@ -24,7 +24,7 @@ REMEMBERED = 3_000.0
 """Expected conversions after which older ones begin to be forgotten."""
 NOISE = 5.0
 """Squared standard score up to which a difference of level is taken for noise."""
-PRIOR = np.array([0.0, 0.5, 0.1])
+PRIOR = np.array([0.0, 0.3, 0.1])
 """Of the log of conversions over expected ones: level, part of the correction, exponent of the price."""
 PRIOR_SPREAD = np.array([0.3, 0.3, 0.2])
 MOST_CORRECTED = 2.0
@@ -65,7 +65,7 @@ class Calibration:
         """[N] log of the factor by which ``values`` are to be corrected if they are measurements."""
         noise = sigmas**2
         self._moments *= _FORGET
-        self._moments += (len(values), values.sum(), values @ values, noise.sum())
+        self._moments += np.array([len(values), values.sum(), values @ values, noise.sum()])
         rows, total, squares, deviations = self._moments
         mean = total / rows
         signal = max((squares - deviations) / rows - mean**2, 1e-4 * mean**2 + _TINY)

@@ -68,8 +68,9 @@ def fit(bound: Floats, told: Floats, weight: Floats, before: PriceDistribution |
     low, high = _range(bound)
     width = (high - low) / CELLS
     cell = np.clip((bound - low) / width, 0, CELLS - 1).astype(np.int64)
-    counts = np.bincount(told.astype(np.int64) * CELLS + cell, weights=weight, minlength=3 * CELLS).reshape(3, CELLS)
-    edges = low + width * np.arange(CELLS + 1)
+    flat = np.bincount(told.astype(np.int64) * CELLS + cell, weights=weight, minlength=3 * CELLS)
+    counts: Floats = flat.astype(np.float64).reshape(3, CELLS)
+    edges: Floats = low + width * np.arange(CELLS + 1.0)
     mass = _start(counts, edges, before)
     kernel = _kernel(mass, edges, counts)
     for _ in range(TURNS):

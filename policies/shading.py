@@ -1,4 +1,4 @@
-"""The market that a bidder faces: how dear winning is, the best bid for what a thing is worth, and what multipliers buy.
+"""The market that a bidder faces: how dear winning is, the best bid for a worth, and what multipliers buy.
 
 The log of the price to win is ``slope`` times the log of the value plus a rest of any shape (`prices`). The slope is
 found from censored prices by putting their expectation in their place (Buckley and James, Biometrika, 1979). At second
@@ -145,7 +145,7 @@ def _response(
     paying = np.bincount(cell, weights=share * scale)
     winning = np.bincount(cell, weights=share * np.exp(centred + origin))
     span = len(paying)
-    # A multiplier's worths are the traffic's cells moved along; beyond the tables all is won at the top bid, or nothing.
+    # A multiplier's worths are the traffic's cells moved along; beyond the tables all is won at the top bid or nothing.
     spend = np.convolve(np.concatenate([np.zeros(span - 1), pay, np.full(span - 1, pay[-1])]), paying[::-1], "valid")
     value = np.convolve(np.concatenate([np.zeros(span - 1), win, np.full(span - 1, win[-1])]), winning[::-1], "valid")
     log_multiplier = upper[0] - origin - width * (first + span - 1) + width * np.arange(CELLS + span - 1)
