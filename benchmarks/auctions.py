@@ -31,6 +31,7 @@ from benchmarks import machine
 from benchmarks.auction_rivals import RIVALS, Outcome, Rival, ShadedPid
 from benchmarks.auction_single import requests, surplus
 from benchmarks.auction_streams import Streams, best_response, draw, hindsight
+from benchmarks.timing import times
 from policies.bidding import PacingBidder
 from policies.flight import Ledger
 from policies.frames import Floats
@@ -158,6 +159,31 @@ def allowed(conversions: Floats) -> Floats:
     return np.where(conversions >= 1500, 0.05, 2.0 / np.sqrt(np.maximum(conversions, 1.0)))
 
 
+def round_times(rows: int, *, first_price: bool) -> tuple[float, float]:
+    """Mean and 99th percentile of a round of ``rows`` impressions, bid and update, in microseconds."""
+    rng, rounds = np.random.default_rng(0), 4000 if rows == 1 else 100
+    bidder = PacingBidder(
+        budget=0.2 * rows * rounds,
+        horizon=rounds,
+        target_cpa=0.9,
+        auction="first_price" if first_price else "second_price",
+        rng=rng,
+    )
+    value, price = rng.lognormal(0.0, 0.7, (64, rows)), rng.lognormal(-0.5, 0.5, (64, rows))
+    turn = iter(range(10**9))
+
+    def one() -> None:
+        at = next(turn) % 64
+        bids = bidder.bid(value[at])
+        won = bids >= price[at]
+        paid = bids if first_price else price[at]
+        lowest = np.where(won, np.nan, price[at])
+        bidder.update(won=won, prices=paid, conversions=value[at] * won, lowest_winning=lowest)
+
+    took = 1e3 * times(one, rounds)
+    return float(took.mean()), float(np.quantile(took, 0.99))
+
+
 def main() -> None:
     """Print a table for each scenario and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -168,6 +194,11 @@ def main() -> None:
     options = parser.parse_args()
     seeds, console, results = range(options.first_seed, options.first_seed + options.seeds), Console(width=120), {}
     console.print(machine.describe())
+    for rows in (1, 10_000):
+        for first_price in (False, True):
+            mean, high = round_times(rows, first_price=first_price)
+            auction = "first" if first_price else "second"
+            console.print(f"round of {rows} at {auction} price: mean {mean:.0f} us, 99th percentile {high:.0f} us")
     for name in options.scenarios:
         results[name] = summary(SCENARIOS[name](seeds))
         console.print(_table(name, results[name]))

@@ -1,4 +1,4 @@
-"""The benchmark of bidders: its optimum is the linear program's, its rivals keep their money, its figures their form."""
+"""The benchmark of bidders: its optimum is the linear program's, its rivals keep their money, its JSON its form."""
 
 from __future__ import annotations
 

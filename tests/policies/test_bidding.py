@@ -227,7 +227,7 @@ def test_late_feedback_is_as_good_as_its_delay_allows(batch: int) -> None:
             made, values, won, prices = (np.concatenate(each) for each in zip(*waiting, strict=True))
             lowest = np.where(won, np.nan, prices)
             happened = bidder.update(won=won, prices=prices, lowest_winning=lowest, bids=made, values=values)
-            bought, waiting = bought + values @ happened, []
+            bought, waiting = bought + float(values @ happened), []
     assert bought >= 0.85 * best
 
 
@@ -306,7 +306,7 @@ def test_measurements_are_regressed_where_conversions_say_so() -> None:
                     price = rng.lognormal(-1, 0.5, 300)
                     won = bidder.bid(shown, sigma if used else None) >= price
                     happened = bidder.update(won=won, prices=price, conversions=rng.poisson(true) * won)
-                    total += true @ happened
+                    total += float(true @ happened)
             bought.append(total)
         gains.append(bought[0] / bought[1])
     assert gains[0] > 1.03

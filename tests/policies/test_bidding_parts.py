@@ -68,7 +68,7 @@ def test_a_fit_is_a_distribution_whatever_was_told(seed: int) -> None:
     """Mass everywhere, one in all, and unmoved by the unit."""
     rng = np.random.default_rng(seed)
     size = int(rng.integers(1, 60))
-    bound, told = rng.normal(0, rng.uniform(0, 3), size), rng.integers(0, 3, size)
+    bound, told = rng.normal(0, rng.uniform(0, 3), size), rng.integers(0, 3, size).astype(float)
     fitted = prices.fit(bound, told, np.ones(size), None)
     assert (fitted.mass >= 0).all()
     assert fitted.mass.sum() == pytest.approx(1.0)
