@@ -49,7 +49,7 @@ LADDER = 1e4
 EXPLORATION = 1.0
 """Part of the bids at first price that try a lower one, times the root of the bids made so far."""
 LEAP = 2.0
-"""Most that a multiplier rises in a round."""
+"""Most that a multiplier rises in a round of a flight."""
 REACH = 0.3
 """Flights after this one over which a cost that is off its target may be made up for."""
 
@@ -112,10 +112,8 @@ class PacingBidder:
         self._rng = rng
         self._calibration, self._window = Calibration(), Window()
         self._market: Market | None = None
-        self._multiplier = math.inf
         self._feedback = Feedback()
         self._told = self._seen = self._blind = 0
-        self._solved_at = math.inf
         self._spent = self._gained = 0.0
         self._traffic = Traffic(horizon)
         self._begin(budget)
@@ -132,6 +130,7 @@ class PacingBidder:
         self._ledger = Ledger(budget)
         self._money = float(budget)
         self._outstanding = 0.0
+        self._multiplier = self._solved_at = math.inf
         self._round: _Round | None = None
 
     @property
@@ -217,6 +216,8 @@ class PacingBidder:
 
     def _bids(self, values: Floats, demand: float) -> Floats:
         """[N] bids before the last of the money is looked at."""
+        if not values.any():
+            return values.copy()
         cap = self._limit * self._calibration.level
         if self._market is None:
             return values * self._tried(len(values), cap, demand)

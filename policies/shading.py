@@ -87,12 +87,12 @@ class Market:
         """[n] best bids for ``values`` [n], each worth ``multiplier`` times itself."""
         if self.shaded is None:
             return values * multiplier
-        log_value = np.log(values)
+        log_value = np.log(np.where(values > 0.0, values, 1.0))
         scale = self.slope * (log_value - self.origin)
         worth = log_value + math.log(multiplier) - scale
         # A worth below all prices is shaded like the lowest.
         short = np.minimum(worth - self.worth[0], 0.0)
-        return np.asarray(np.exp(scale + short + np.interp(worth, self.worth, self.shaded)))
+        return np.where(values > 0.0, np.exp(scale + short + np.interp(worth, self.worth, self.shaded)), 0.0)
 
 
 def fit(window: Window, *, first_price: bool, before: Market | None) -> Market:

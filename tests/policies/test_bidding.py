@@ -313,6 +313,36 @@ def test_measurements_are_regressed_where_conversions_say_so() -> None:
     assert gains[1] > 0.98
 
 
+@pytest.mark.parametrize("auction", ["second_price", "first_price"])
+def test_what_is_worth_nothing_is_not_bid_for(auction: str) -> None:
+    """Before and after the market is known, alone and among others."""
+    rng, bidder = np.random.default_rng(17), bidder_for(9.0, 20, auction=auction)
+    for turn in range(20):
+        value = rng.lognormal(0, 0.5, 30) * (turn % 5 > 0) * (np.arange(30) % 3 > 0)
+        bids, price = bidder.bid(value), rng.lognormal(0, 0.5, 30)
+        assert (bids[value == 0] == 0).all()
+        assert np.isfinite(bids).all()
+        won = (bids >= price) & (value > 0)
+        bidder.update(won=won, prices=np.where(won, np.minimum(bids, price), 0.0), lowest_winning=price)
+
+
+def test_a_flight_that_ran_out_of_money_does_not_slow_the_next_one() -> None:
+    """The first round after it spends its part."""
+    stream = Stream(18, days=2)
+    budget, _ = stream.knapsack(0.3)
+    bidder = bidder_for(budget / 2)
+    for value, price in zip(stream.values[:48], stream.prices[:48], strict=True):
+        bidder.bid(value)
+        bidder.update(won=np.ones(60), prices=price)  # whatever was bid, until nothing is left
+    assert bidder.remaining < 0.01 * budget
+    bidder.renew(budget / 2, 48)
+    spent = 0.0
+    for value, price in zip(stream.values[48:53], stream.prices[48:53], strict=True):
+        won = bidder.bid(value) >= price
+        spent += float(price @ bidder.update(won=won, prices=price, lowest_winning=np.where(won, np.nan, price)))
+    assert 0.5 < spent / (budget / 2 * 5 / 48) < 2.0
+
+
 def test_the_same_generator_makes_the_same_bids() -> None:
     """Nothing else is drawn."""
     first, second = (play(Stream(15, rounds=8), bidder_for(9.0, 8)) for _ in range(2))
