@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from policies import pacing
 from policies.calibration import Calibration
-from policies.columns import column, shaped
+from policies.columns import column, cost_limit, shaped
 from policies.feedback import Feedback
 from policies.flight import Ledger, Traffic
 from policies.frames import Bools, Floats
@@ -44,12 +44,12 @@ STALE = 0.005
 """Part by which the demand ahead changes before the multiplier is solved again."""
 TOLD_ENOUGH = 4
 """Rows with a price or a win before anything is solved."""
-LADDER = 1e4
-"""From the lowest to the highest multiplier tried while nothing is known."""
 EXPLORATION = 1.0
 """Part of the bids at first price that try a lower one, times the root of the bids made so far."""
 LEAP = 2.0
 """Most that a multiplier rises in a round of a flight."""
+CARRIED = 0.8
+"""Part of a flight's cost and value that is still held against the target in the next one."""
 REACH = 0.3
 """Flights after this one over which a cost that is off its target may be made up for."""
 
@@ -107,7 +107,7 @@ class PacingBidder:
         """
         if auction not in ("second_price", "first_price"):
             raise ValueError(f"auction is {auction!r}, expected 'second_price' or 'first_price'")
-        self._limit = _limit(target_cpa, target_roas)
+        self._limit = cost_limit(target_cpa, target_roas)
         self._first_price = auction == "first_price"
         self._rng = rng
         self._calibration, self._window = Calibration(), Window()
@@ -121,8 +121,10 @@ class PacingBidder:
     def renew(self, budget: float, horizon: int) -> None:
         """Begin the next flight with a new budget; all that was learnt is kept, what was left is not.
 
-        The target holds over all flights together.
+        The target holds over the flights together, earlier ones counting less and less.
         """
+        self._spent *= CARRIED
+        self._gained *= CARRIED
         self._begin(budget)
         self._traffic.renew(horizon)
 
@@ -201,16 +203,12 @@ class PacingBidder:
         price = np.where(share > 0.0, np.asarray(prices, np.float64), 0.0)
         price = column("prices", price, size)
         count = np.ones(size) if counts is None else column("counts", counts, size)
+        lowest = np.full(size, np.nan) if lowest_winning is None else shaped("lowest_winning", lowest_winning, size)
+        converted = None if conversions is None else column("conversions", conversions, size)
         happened = self._ledger.settle(share * count, price)
         self._pay(happened, price, answered)
-        if conversions is not None:
-            counted = np.where(happened > 0.0, column("conversions", conversions, size), 0.0)
-            self._calibration.learn(answered.values, happened, counted)
-            if answered.measured is not None:
-                self._calibration.learn_noise(
-                    *answered.measured, happened, counted, None if self._first_price else price
-                )
-        lowest = np.full(size, np.nan) if lowest_winning is None else shaped("lowest_winning", lowest_winning, size)
+        if converted is not None:
+            self._believe(answered, happened, price, np.where(happened > 0.0, converted, 0.0))
         self._observe((answered.bids, answered.values, share, price, lowest, count))
         return happened
 
@@ -233,7 +231,7 @@ class PacingBidder:
     def _solved(self, response: Response, demand: float, cap: float) -> float:
         """The lowest of the multipliers that budget and target allow."""
         found = 1.0 if self._money == cap == math.inf else math.inf
-        if self._money < math.inf and demand > 0.0:
+        if self._money < math.inf:
             found = pacing.affordable(response.log_multiplier, response.spend, self._money / demand)
         if cap < math.inf:
             reach = demand + REACH * self._traffic.flight
@@ -242,15 +240,10 @@ class PacingBidder:
         return found
 
     def _tried(self, size: int, cap: float, demand: float) -> Floats:
-        """[N] multipliers while nothing is known: each order of magnitude risks the same part of the round's money.
-
-        Twice as much is risked in each round that tells nothing.
-        """
+        """[N] multipliers while nothing is known; twice as much is risked after each round that tells nothing."""
         tried = np.full(size, 1.0 if cap == self._money == math.inf else cap)
-        if self._money < math.inf and demand > 0.0:
-            draws = self._rng.uniform(1.0 / LADDER, 1.0, size)
-            ladder = self._money / demand / math.log(LADDER) / draws * 2.0**self._blind
-            tried = np.minimum(tried, ladder)
+        if self._money < math.inf:
+            tried = np.minimum(tried, pacing.ladder(self._money / demand * 2.0**self._blind, size, self._rng))
         elif self._first_price:
             tried *= self._rng.uniform(0.2, 1.0, size)
         return tried
@@ -274,6 +267,13 @@ class PacingBidder:
         self._outstanding = max(self._outstanding - float(answered.values.sum()), 0.0)
         self._round = None
 
+    def _believe(self, answered: _Round, happened: Floats, price: Floats, conversions: Floats) -> None:
+        """Compare what was expected with what came of it."""
+        self._calibration.learn(answered.values, happened, conversions)
+        if answered.measured is not None:
+            known = None if self._first_price else price
+            self._calibration.learn_noise(*answered.measured, happened, conversions, known)
+
     def _observe(self, columns: tuple[Floats, ...]) -> None:
         """Note a round's outcome, and learn the market anew when there is enough to learn."""
         self._feedback.add(columns)
@@ -287,15 +287,3 @@ class PacingBidder:
         if self._told >= TOLD_ENOUGH:
             self._market = fit(self._window, first_price=self._first_price, before=self._market)
             self._solved_at = math.inf
-
-
-def _limit(target_cpa: float | None, target_roas: float | None) -> float:
-    """Most that a unit of value may cost."""
-    if target_cpa is not None and target_roas is not None:
-        raise ValueError(f"target_cpa {target_cpa} and target_roas {target_roas}, expected at most one of them")
-    name, target = ("target_roas", target_roas) if target_cpa is None else ("target_cpa", target_cpa)
-    if target is None:
-        return math.inf
-    if not 0.0 < target < math.inf:
-        raise ValueError(f"{name} is {target}, expected more than 0 and finite, or None for no target")
-    return target if target_cpa is not None else 1.0 / target

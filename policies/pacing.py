@@ -86,3 +86,15 @@ def on_target(log_multiplier: Floats, slack: Floats, safe: float) -> float:
         return max(safe, float(np.exp(log_multiplier[last])))
     part = slack[last] / (slack[last] - slack[last + 1])
     return max(safe, float(np.exp(log_multiplier[last] + part * (log_multiplier[last + 1] - log_multiplier[last]))))
+
+
+LADDER = 1e4
+"""From the lowest to the highest multiplier that is tried while nothing is known."""
+
+
+def ladder(risked: float, size: int, rng: np.random.Generator) -> Floats:
+    """[size] multipliers to try where no price was ever seen: if all bids were paid in full, ``risked`` in the mean.
+
+    Drawn so that each order of magnitude risks the same part of the money (density 1 / multiplier^2).
+    """
+    return np.asarray(risked / np.log(LADDER) / rng.uniform(1.0 / LADDER, 1.0, size))

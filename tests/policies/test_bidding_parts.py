@@ -233,6 +233,15 @@ def test_the_multiplier_on_target_has_no_slack_left_and_is_never_below_the_safe_
     assert pacing.on_target(grid, np.ones(12), 1e-9) == pytest.approx(np.exp(grid[-1]))
 
 
+def test_a_ladder_tries_every_order_of_magnitude_at_the_same_risk() -> None:
+    """The mean is what may be risked, and a quarter of it lies in each of the four decades."""
+    tried = pacing.ladder(3.0, 4_000_000, np.random.default_rng(9))
+    assert tried.mean() == pytest.approx(3.0, rel=0.02)
+    decade = np.floor(np.log10(tried / tried.min()))
+    for at in range(4):
+        assert tried[decade == at].sum() / tried.sum() == pytest.approx(0.25, abs=0.03)
+
+
 def test_a_level_is_corrected_once_it_is_no_longer_noise() -> None:
     """Not at all for one standard error, nearly in full for many."""
     for expected, counted, low, high in ((100, 110, 1.0, 1.0), (1000, 700, 0.70, 0.73), (2500, 3500, 1.38, 1.40)):
