@@ -224,8 +224,9 @@ class PacingBidder:
             self._solved_at = demand
         made = self._market.bids(values, self._multiplier)
         if self._first_price:
-            lower = np.flatnonzero(self._rng.random(len(values)) * math.sqrt(1.0 + self._seen) < EXPLORATION)
-            made[lower] *= self._rng.uniform(0.5, 1.0, len(lower))
+            lower = self._rng.random(len(values)) * math.sqrt(1.0 + self._seen) < EXPLORATION
+            if lower.any():
+                made[lower] *= self._rng.uniform(0.5, 1.0, np.count_nonzero(lower))
         return made
 
     def _solved(self, response: Response, demand: float, cap: float) -> float:
