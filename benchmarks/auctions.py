@@ -68,7 +68,7 @@ def ours(streams: Streams, *, first_price: bool) -> Score:
                     lowest_winning=np.where(won, np.nan, price),
                 )
                 bought[row, day] += value @ happened
-                spent[row, day] += paid @ happened
+                spent[row, day] += np.rint(1e6 * paid * happened).sum()
     return _score(streams, bought, spent, time.perf_counter() - started)
 
 
@@ -89,14 +89,15 @@ def theirs(kind: type[Rival], streams: Streams, *, first_price: bool) -> Score:
             paid = np.where(won, bids if first_price else price, 0.0)
             happened = np.stack([x.settle(w.astype(float), p) for x, w, p in zip(ledgers, won, paid, strict=True)])
             bought[:, day] += (value * happened).sum(axis=1)
-            spent[:, day] += (paid * happened).sum(axis=1)
+            spent[:, day] += np.rint(1e6 * paid * happened).sum(axis=1)
             rival.update(Outcome(value, happened, paid, np.where(won | (value == 0), np.nan, price)))
     return _score(streams, bought, spent, time.perf_counter() - started)
 
 
 def _score(streams: Streams, bought: Floats, spent: Floats, seconds: float) -> Score:
-    over = np.maximum(np.rint(1e6 * (spent - streams.budget[:, None])), 0.0).max(axis=1)
-    cost = spent.sum(axis=1) / np.maximum(bought.sum(axis=1), 1e-12) / streams.target
+    """``spent`` [S, D] in micros, each purchase rounded for itself."""
+    over = np.maximum(spent - np.rint(1e6 * streams.budget[:, None]), 0.0).max(axis=1)
+    cost = 1e-6 * spent.sum(axis=1) / np.maximum(bought.sum(axis=1), 1e-12) / streams.target
     return {
         "bought": bought.sum(axis=1),
         "overspend_micros": over,
