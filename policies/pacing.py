@@ -61,3 +61,40 @@ def hold_target(
     move = np.where(has, gain * np.clip(np.nan_to_num(excess), -0.5, 0.5), 0.0)
     move = np.where(move > 0, move * conversions / (conversions + SURE_AT), move)
     return np.asarray(np.where(np.isfinite(target), np.clip(floor * np.exp(move), 0.2 / target, 1.25 / target), 0.0))
+
+
+def affordable(log_multiplier: Floats, spend: Floats, most: float) -> float:
+    """The highest multiplier of value whose ``spend`` [G], a table over ``log_multiplier`` [G], is at most ``most``.
+
+    Solved anew in every round from what is left, so that errors do not add up ("resolving"; Jasin, Operations
+    Research 2014: regret below the square root of the rounds that steps of a fixed size need).
+    """
+    return float(np.exp(np.interp(most, spend, log_multiplier)))
+
+
+def on_target(log_multiplier: Floats, slack: Floats, safe: float) -> float:
+    """The highest multiplier at which ``slack`` [G], money that the target allows less money spent, is not negative.
+
+    At least ``safe``, the multiplier of the target itself: there every purchase pays for itself, so that no other one
+    makes up for a debt faster.
+    """
+    within = np.flatnonzero(slack >= 0.0)
+    if not len(within):
+        return safe
+    last = int(within[-1])
+    if last + 1 == len(slack):
+        return max(safe, float(np.exp(log_multiplier[last])))
+    part = slack[last] / (slack[last] - slack[last + 1])
+    return max(safe, float(np.exp(log_multiplier[last] + part * (log_multiplier[last + 1] - log_multiplier[last]))))
+
+
+LADDER = 1e4
+"""From the lowest to the highest multiplier that is tried while nothing is known."""
+
+
+def ladder(risked: float, size: int, rng: np.random.Generator) -> Floats:
+    """[size] multipliers to try where no price was ever seen: if all bids were paid in full, ``risked`` in the mean.
+
+    Drawn so that each order of magnitude risks the same part of the money (density 1 / multiplier^2).
+    """
+    return np.asarray(risked / np.log(LADDER) / rng.uniform(1.0 / LADDER, 1.0, size))
