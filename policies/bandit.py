@@ -28,9 +28,10 @@ OWNS = (0.05, 0.15, 0.4)
 LEVEL = 2.0
 """Standard deviation of the log of a campaign's level around its pooled rate: any level will do."""
 DRAWS = 128
-EXPLORATION = 0.5
-"""Of the spread of what is known: half of Thompson sampling's, which is for horizons without an end."""
-_ROUNDS = 3
+EXPLORATION = 0.6
+"""Of the spread of what is known: 1 would be Thompson sampling, which is for horizons without an end."""
+_JITTER = 1e-9
+_ROUNDS = 4
 _STEP = 2.0
 
 
@@ -49,6 +50,11 @@ class Prior:
     def alike(cls, creatives: int, campaigns: int = 1) -> Prior:
         """Nothing is known that would tell creatives apart."""
         return cls(np.zeros((campaigns, creatives)), np.zeros((campaigns, creatives, 0)), (0.0,))
+
+    @classmethod
+    def of_covariance(cls, mean: ArrayLike, covariance: ArrayLike) -> Prior:
+        """Of one campaign: ``mean`` [K] and ``covariance`` [K, K] of what creatives share, from wherever."""
+        return cls(_rows(mean, 2), _rows(_root(np.asarray(covariance, np.float64)), 3), SCORED)
 
     @classmethod
     def of_elements(cls, elements: ArrayLike) -> Prior:
@@ -187,12 +193,16 @@ def _laplace(centre: Floats, covariance: Floats, shown: Floats, clicks: Floats) 
 def best(belief: Belief, exists: Bools, *, exploration: float, rng: np.random.Generator) -> Floats:
     """[R, K] how likely each creative is to have the highest rate."""
     count = belief.mean.shape[-1]
-    root = np.linalg.cholesky(belief.covariance + 1e-9 * np.eye(count))
-    drawn = rng.standard_normal((DRAWS, count)) @ root.swapaxes(-1, -2)
+    drawn = rng.standard_normal((DRAWS, count)) @ _root(belief.covariance).swapaxes(-1, -2)
     level = exploration * drawn + belief.mean[..., None, :]
     level[np.broadcast_to(~exists[:, None, None], level.shape)] = -np.inf
     wins = (level.argmax(axis=-1)[..., None] == np.arange(count)).mean(axis=2)
     return np.asarray((belief.weight[..., None] * wins).sum(axis=1))
+
+
+def _root(covariance: Floats) -> Floats:
+    """A square root [..., K, K]; what is known for certain may come out a little below zero."""
+    return np.asarray(np.linalg.cholesky(covariance + _JITTER * np.eye(covariance.shape[-1])))
 
 
 def _rows(values: ArrayLike, dimensions: int) -> Floats:

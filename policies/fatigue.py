@@ -14,6 +14,7 @@ Letters: R campaigns, K creatives, T days, H hypotheses.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,21 +25,19 @@ from policies.frames import Floats
 
 LOST = 0.25
 """The part of its rate that a fatigued creative has lost."""
-PACES = np.geomspace(3.0, 30.0, 16)
-"""Days from onset until that is lost; each as likely as the next."""
+PACES = np.geomspace(3.5, 24.0, 14)
+"""Days from onset until that is lost, each as likely as the next: half-lives of one week to two months."""
 HAZARD = 1.0 / 40.0
 """Chance that a fresh creative begins to wear on a given day."""
-CALLED = 0.9
+CALLED = 0.95
 """How likely it must be that a creative wears before it is said to."""
-FIRM = 12.0
-"""Days that the interval of a firm forecast spans at most."""
 _BEGUN = 0.02
 """What a logistic curve has lost at its onset."""
 _LEVEL, _WEEKDAY, _NOISE = 3.0, 0.15, 0.06
 """Standard deviations in the log of a rate: of levels, of weekdays, of a day beyond its weekday."""
 _NOISE_DAYS = 5.0
 """Days that ``_NOISE`` counts for against what is seen of it."""
-_INTERVAL = (0.05, 0.5, 0.95)
+_INTERVAL = 0.9
 _ROUNDS = 12
 
 
@@ -51,7 +50,7 @@ class Forecast:
     days_left: Floats
     """[R, K] until ``LOST`` is lost, the median if it has begun; 0 or less once it is."""
     low: Floats
-    """[R, K] and ``high``: 90 % interval, likewise."""
+    """[R, K] and ``high``: the shortest interval that holds 90 %, likewise."""
     high: Floats
     """[R, K]"""
     wear: Floats
@@ -65,11 +64,6 @@ class Forecast:
     def called(self) -> NDArray[np.bool_]:
         """[R, K] creatives that wear, as far as can be told."""
         return self.wearing >= CALLED
-
-    @property
-    def firm(self) -> NDArray[np.bool_]:
-        """[R, K] those of them whose day is known well enough to plan by."""
-        return self.called & (self.high - self.low <= FIRM)
 
 
 class FatigueForecaster:
@@ -117,7 +111,9 @@ def forecast(shown: Floats, clicks: Floats) -> Forecast:
     curve, fatigued, chance = hypotheses(days)
     weight, common = _posterior(shown, clicks, curve[:, :-1], np.log(chance))
     begun = weight[..., 1:]
-    low, middle, high = _quantiles(fatigued[1:], begun, _INTERVAL) - (days - 1)
+    below = np.linspace(0.0, 1.0 - _INTERVAL, 11)
+    middle, *ends = _quantiles(fatigued[1:], begun, [0.5, *below, *(below + _INTERVAL)]) - (days - 1)
+    low, high = _shortest(np.array(ends[:11]), np.array(ends[11:]))
     wear = weight @ curve
     doubt = np.sqrt(np.maximum(weight @ curve[:, -1] ** 2 - wear[..., -1] ** 2, 0.0))
     return Forecast(begun.sum(axis=2), middle, low, high, wear, doubt, common)
@@ -211,9 +207,15 @@ def _weigh(rest: Floats, due: Floats, days: _Days, curve: Floats, log_chance: Fl
     return np.asarray(weight / weight.sum(axis=2, keepdims=True))
 
 
-def _quantiles(values: Floats, weight: Floats, levels: tuple[float, ...]) -> Floats:
+def _quantiles(values: Floats, weight: Floats, levels: Sequence[float]) -> Floats:
     """[levels, R, K] of ``values`` [H] under ``weight`` [R, K, H]."""
     order = np.argsort(values)
     below = np.cumsum(weight[..., order], axis=2)
     share = below / below[..., -1:]
-    return np.stack([values[order][(share < level).sum(axis=2)] for level in levels])
+    return np.stack([values[order][np.minimum((share < level).sum(axis=2), len(order) - 1)] for level in levels])
+
+
+def _shortest(low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """[R, K] each, of the intervals ``low`` to ``high`` [n, R, K]."""
+    best = (high - low).argmin(axis=0)[None]
+    return np.take_along_axis(low, best, 0)[0], np.take_along_axis(high, best, 0)[0]
