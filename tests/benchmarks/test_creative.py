@@ -84,4 +84,4 @@ def test_each_part_runs(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a few tuning seeds, and its table shows every figure."""
     monkeypatch.setattr(creative, "SHARES", (0.5,))
     found = creative.PARTS[part](SEEDS[:4])
-    assert creative.table(part, found).row_count > 5
+    assert creative.table(part, found).row_count >= 4
