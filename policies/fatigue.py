@@ -38,6 +38,8 @@ _LEVEL, _WEEKDAY, _NOISE = 3.0, 0.15, 0.06
 _NOISE_DAYS = 5.0
 """Days that ``_NOISE`` counts for against what is seen of it."""
 _INTERVAL = 0.9
+_STEP = 0.5
+"""Of levels: full ones, taken by all creatives at once, would overshoot together."""
 _ROUNDS = 12
 
 
@@ -157,9 +159,8 @@ def _posterior(shown: Floats, clicks: Floats, curve: Floats, log_chance: Floats)
         days = _days(all_told, all_day / np.maximum(all_told, 1e-12), noise)
         common = days.mean
         sure = due / (1.0 + due * rest.noise)
-        level = level + (sure * (seen - level - wear - rest.mean)).sum(axis=2, keepdims=True) / np.maximum(
-            sure.sum(axis=2, keepdims=True), 1e-12
-        )
+        gap = (sure * (seen - level - wear - rest.mean)).sum(axis=2, keepdims=True)
+        level = level + _STEP * gap / np.maximum(sure.sum(axis=2, keepdims=True), 1e-12)
         square = ((days.mean - days.weekday) ** 2 + days.noise).sum(axis=2, keepdims=True)
         noise = (_NOISE_DAYS * _NOISE**2 + square) / (_NOISE_DAYS + shown.shape[2])
     return weight, common
