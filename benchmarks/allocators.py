@@ -69,12 +69,14 @@ class Swarm:
         self._task = task
         self._belief = Belief.start(task.total / task.open.sum(axis=1), task.open.shape[1])
 
-    def split(self) -> Floats:  # noqa: D102
+    def split(self) -> Floats:
+        """[S, C] the day's budgets."""
         task = self._task
         curves = self._belief.curves(optimism(len(task.total), task.rng))
         return allocate(curves, task.total, np.zeros(task.open.shape), task.total[:, None] * task.open)
 
-    def observe(self, spend: Floats, outcome: Floats) -> None:  # noqa: D102
+    def observe(self, spend: Floats, outcome: Floats) -> None:
+        """What the day brought."""
         self._belief = self._belief.observe(spend, outcome)
 
 
@@ -84,7 +86,8 @@ class Fixed:
     def __init__(self, budget: Floats) -> None:
         self._budget = budget
 
-    def split(self) -> Floats:  # noqa: D102
+    def split(self) -> Floats:
+        """[S, C] the day's budgets."""
         return self._budget
 
     def observe(self, spend: Floats, outcome: Floats) -> None:
@@ -99,7 +102,8 @@ class _Windowed:
         self._spend: list[Floats] = []
         self._outcome: list[Floats] = []
 
-    def observe(self, spend: Floats, outcome: Floats) -> None:  # noqa: D102
+    def observe(self, spend: Floats, outcome: Floats) -> None:
+        """What the day brought."""
         self._spend = [*self._spend, spend][-WINDOW:]
         self._outcome = [*self._outcome, outcome][-WINDOW:]
 
@@ -112,7 +116,8 @@ class _Windowed:
 class Proportional(_Windowed):
     """Money in proportion to the window's return on it, from half an outcome a channel on."""
 
-    def split(self) -> Floats:  # noqa: D102
+    def split(self) -> Floats:
+        """[S, C] the day's budgets."""
         if not self._spend:
             return self._task.equal
         spend, outcome = self._past
@@ -122,7 +127,8 @@ class Proportional(_Windowed):
 class PowerLaws(_Windowed):
     """The appendix's allocator: six random days, power laws by weighted least squares, 7 % random (ABA)."""
 
-    def split(self) -> Floats:  # noqa: D102
+    def split(self) -> Floats:
+        """[S, C] the day's budgets."""
         task = self._task
         if len(self._spend) < 6:
             return task.random()
@@ -137,7 +143,8 @@ class PowerLaws(_Windowed):
 class LinearProgram(_Windowed):
     """What past days show as two straight pieces a channel, the better half first, solved by HiGHS for all seeds."""
 
-    def split(self) -> Floats:  # noqa: D102
+    def split(self) -> Floats:
+        """[S, C] the day's budgets."""
         task = self._task
         if len(self._spend) < 2:
             return task.random()
@@ -177,7 +184,8 @@ class GaussianProcess(_Windowed):
         self._grid = np.sqrt(np.arange(STEPS + 1) / STEPS * channels)
         """[S, G] roots of the budgets in equal shares."""
 
-    def split(self) -> Floats:  # noqa: D102
+    def split(self) -> Floats:
+        """[S, C] the day's budgets."""
         task = self._task
         if len(self._spend) < 2:
             return task.random()

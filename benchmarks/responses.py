@@ -49,10 +49,6 @@ SCENARIOS = {
     "change_point": Scenario(10.0, jump=0.8),
     "delayed": Scenario(10.0, delayed=True),
     "zero_inflated": Scenario(10.0, zeros=True),
-    "delayed_100": Scenario(100.0, delayed=True),
-    "drift_100": Scenario(100.0, drift=0.05),
-    "change_point_100": Scenario(100.0, jump=0.8),
-    "zero_inflated_100": Scenario(100.0, zeros=True),
 }
 
 
