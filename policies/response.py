@@ -42,7 +42,7 @@ _LEAST_DISPERSION = 0.3
 """Outcomes that are steadier than counts are not taken for certain."""
 _SLACK, _ALARM, _LEFT = 0.5, 8.0, 0.3
 """CUSUM of standardised surprises, and what an alarm leaves of the shortest memory. A shift of two deviations is found
-in 6 days; a steady channel is restarted less than once in 10,000."""
+in 6 days; a steady channel is restarted once in about 10,000."""
 
 
 def _shape(spend: Floats) -> Floats:

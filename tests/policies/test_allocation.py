@@ -19,9 +19,12 @@ Returns = Callable[[str, float], float]
 
 
 def _allocator(
-    total: float = 5_000.0, names: tuple[str, ...] = NAMES, **bounds: Mapping[str, float]
+    total: float = 5_000.0,
+    names: tuple[str, ...] = NAMES,
+    minimum: Mapping[str, float] | None = None,
+    maximum: Mapping[str, float] | None = None,
 ) -> BudgetAllocator:
-    return BudgetAllocator(names, total=total, rng=np.random.default_rng(0), **bounds)
+    return BudgetAllocator(names, total=total, minimum=minimum, maximum=maximum, rng=np.random.default_rng(0))
 
 
 def _run(allocator: BudgetAllocator, mean: Returns, days: int, seed: int = 0) -> dict[str, float]:
@@ -189,7 +192,7 @@ def test_bounds_that_cannot_hold_are_refused_with_the_nearest_that_can(
 ) -> None:
     """The complaints of LightweightMMM 233, Robyn 677 and 794: crashes, or totals that cannot be spent."""
     with pytest.raises(ValueError, match=said):
-        _allocator(**bounds)
+        _allocator(minimum=bounds.get("minimum"), maximum=bounds.get("maximum"))
 
 
 def test_mistakes_are_refused_by_name() -> None:
@@ -236,7 +239,7 @@ def test_the_split_follows_a_change() -> None:
     allocator, best = _allocator(1_000.0, ("search", "social")), ["search"]
 
     def mean(name: str, money: float) -> float:
-        return (30.0 if name == best[0] else 10.0) * (money / 500.0) ** 0.5
+        return float((30.0 if name == best[0] else 10.0) * (money / 500.0) ** 0.5)
 
     assert _run(allocator, mean, 60)["search"] > 750.0
     best[0] = "social"

@@ -42,10 +42,8 @@ def test_the_sums_are_those_of_all_days_discounted() -> None:
         belief = belief.observe(np.array([[money]]), np.array([[outcome]]))
 
     def shape(money: float, half: float, decay: float) -> float:
-        return (
-            quad(lambda s: (1.0 + s / half) ** -decay, 0.0, money)[0]
-            / quad(lambda s: (1.0 + s / half) ** -decay, 0.0, 1.0)[0]
-        )
+        some, one = (quad(lambda s: (1.0 + s / half) ** -decay, 0.0, most)[0] for most in (money, 1.0))
+        return float(some / one)
 
     assert not belief.drift.max() > 6.0
     for memory in range(len(MEMORY)):
