@@ -19,13 +19,26 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.allocators import ALLOCATORS, Allocator, Task
+from benchmarks.allocators import Allocator, Fixed, LinearProgram, PowerLaws, Proportional, Swarm, Task
+from benchmarks.gaussian import GaussianProcess, drawn, upper
 from benchmarks.machine import describe, paired_interval
 from benchmarks.responses import SCENARIOS, Reports, World, draw, hindsight
 from policies.frames import Floats
 
 TUNING, REPORTING = 500, 9300
 """First seeds; nothing was chosen on those of reporting."""
+
+ALLOCATORS: dict[str, Callable[[Task], Allocator]] = {
+    "swarm": Swarm,
+    "equal": lambda task: Fixed(task.equal),
+    "current": lambda task: Fixed(task.random()),
+    "proportional": Proportional,
+    "power_laws": PowerLaws,
+    "linear_program": LinearProgram,
+    "gp_ucb": lambda task: GaussianProcess(task, upper),
+    "gp_thompson": lambda task: GaussianProcess(task, drawn),
+}
+"""By name; ours first."""
 
 
 def play(world: World, make: Callable[[Task], Allocator], seed: int) -> Floats:
@@ -68,8 +81,8 @@ def gap_closed(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> tuple[st
     ratio = {name: np.mean([one[name]["seeds"] for one in found.values()], axis=0) for name in ALLOCATORS}
     best = max((name for name in ratio if name != "swarm"), key=lambda name: float(ratio[name].mean()))
     rng = np.random.default_rng(0)
-    drawn = rng.integers(len(ratio[best]), size=(10_000, len(ratio[best])))
-    gap, ours = 1.0 - ratio[best][drawn].mean(axis=1), 1.0 - ratio["swarm"][drawn].mean(axis=1)
+    again = rng.integers(len(ratio[best]), size=(10_000, len(ratio[best])))
+    gap, ours = 1.0 - ratio[best][again].mean(axis=1), 1.0 - ratio["swarm"][again].mean(axis=1)
     low, high = np.quantile(1.0 - ours / gap, [0.025, 0.975])
     closed = 1.0 - (1.0 - ratio["swarm"].mean()) / (1.0 - ratio[best].mean())
     return best, float(closed), float(low), float(high)

@@ -35,7 +35,7 @@ class SplitCertificate:
     """Why a split is the best one on its own model; value is in outcomes, money in currency."""
 
     price: float
-    """Outcomes that the next unit of money buys on every channel off its bounds."""
+    """Outcomes that the next unit of money buys on every channel off its bounds; 0 where all are at one."""
     marginal: dict[str, float]
     """The same of each channel: lower where the minimum binds, higher where the maximum does."""
     at_minimum: tuple[str, ...]
@@ -95,7 +95,7 @@ class BudgetAllocator:
         money = self._total if total is None else self._checked(total)
         before = self._spent if current is None else self._amounts("current", current)
         curves = self._belief.curves(optimism(1, self._rng))
-        split = whole(self._best(curves, money)[0], money, self._low, self._high)
+        split = whole(self._best(curves, money)[0], money, self._low, np.minimum(self._high, money))
         self._answer = curves, split, before
         return dict(zip(self._channels, (split / MICRO).tolist(), strict=True))
 
@@ -149,7 +149,7 @@ class BudgetAllocator:
     def _checked(self, total: float) -> int:
         """``total`` in micros, if it is positive and the bounds allow it."""
         money = micros("total", total)
-        least, most = int(self._low.sum()), min(int(self._high.sum()), MOST * MICRO)
+        least, most = sum(self._low.tolist()), min(sum(self._high.tolist()), MOST * MICRO)
         if crossed := [name for name, bad in zip(self._channels, self._low > self._high, strict=True) if bad]:
             at = self._channels.index(crossed[0])
             low, high = self._low[at] / MICRO, self._high[at] / MICRO

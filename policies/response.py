@@ -25,7 +25,7 @@ from policies.tabulated import Tabulated
 HALF = np.repeat([0.03, 0.3, 2.0], 4)
 """[J] spend, in units of money, at which a marginal return has begun to fall."""
 DECAY = np.tile([0.4, 0.8, 2.0, 6.0], 3)
-"""[J]"""
+"""[J] how fast it falls from there on; never 1, where the integral is a logarithm."""
 MEMORY = np.array([6.0, 18.0, 54.0, 162.0])
 """[M] days that a memory holds in the mean."""
 DELAY = np.array([0.0, 2.0, 5.0])
@@ -33,7 +33,7 @@ DELAY = np.array([0.0, 2.0, 5.0])
 NODES = np.geomspace(1e-5, 1e4, 91)
 """[G] in units of money."""
 EXPLORATION = 0.4
-"""Standard deviations of the level, that of the optimism."""
+"""Deviation of the optimism, itself in posterior deviations of the level."""
 _PRIOR = 3.0
 """Outcomes that what a channel shares with its neighbours is worth."""
 _FORESIGHT_DAYS = 40.0
@@ -47,13 +47,11 @@ in 6 days; a steady channel is restarted once in about 10,000."""
 
 def _shape(spend: Floats) -> Floats:
     """[..., J] responses to ``spend`` [...] in units of money; 1 at 1."""
-    return _integral(spend[..., None] / HALF) / _integral(1.0 / HALF)
+    return np.asarray(_integral(spend[..., None] / HALF) / _integral(1.0 / HALF))
 
 
 def _integral(ratio: Floats) -> Floats:
-    power = np.where(DECAY == 1.0, 1.0, 1.0 - DECAY)
-    bent = np.expm1(power * np.log1p(ratio)) / power
-    return np.where(DECAY == 1.0, np.log1p(ratio), bent)
+    return np.asarray(np.expm1((1.0 - DECAY) * np.log1p(ratio)) / (1.0 - DECAY))
 
 
 _SLOPES = ((1.0 + NODES[:, None] / HALF) ** -DECAY / (HALF * _integral(1.0 / HALF))).T * NODES**-0.01
@@ -184,7 +182,7 @@ class Belief:
         )
 
     def curves(self, optimism: Floats) -> Tabulated:
-        """What the channels are expected to return, levels ``optimism`` [R, C] of their standard deviations higher.
+        """What the channels are expected to return, levels ``optimism`` [R, C or 1] of their deviations higher.
 
         So a channel that is less known than its neighbours gets more than it has shown to deserve, until it is known.
         """

@@ -13,8 +13,9 @@ from scipy.optimize import minimize
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
-from benchmarks.allocation import compare, gap_closed, lead, main, play
-from benchmarks.allocators import ALLOCATORS, GaussianProcess, LinearProgram, Swarm, Task, knapsack, upper
+from benchmarks.allocation import ALLOCATORS, compare, gap_closed, lead, main, play
+from benchmarks.allocators import LinearProgram, Swarm, Task
+from benchmarks.gaussian import GaussianProcess, knapsack, upper
 from benchmarks.responses import SCENARIOS, Reports, draw, hindsight
 from policies.allocation import BudgetAllocator
 from policies.frames import Floats
@@ -117,7 +118,7 @@ def test_the_gaussian_process_is_scikit_learns() -> None:
     for _ in range(12):
         process.observe(*reports.of(task.random(), 0))
     mean, covariance = process._posterior()
-    spend, outcome = (np.array(past)[:, 0, 0] for past in (process._spend, process._outcome))
+    spend, outcome = (np.array(past)[:, 0, 0] for past in (process.spend, process.outcome))
     x = np.sqrt(spend / task.equal[0, 0])
     rate = ((outcome * x).sum() + 0.1) / ((x * x).sum() + 0.1)
     left = (outcome - rate * x) / rate
