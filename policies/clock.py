@@ -1,9 +1,15 @@
-"""Usual traffic ahead and behind, from a profile of the week.
+"""Traffic: how much there usually is in each hour of the week, and how far a campaign's follows that.
 
-Letters: R campaigns.
+A campaign's traffic is 1 + season x (usual - 1): with a season of 0 every hour is alike, with 1 it is as usual. Its
+season is learnt from what hours bought at a bid of 1.
+
+Letters: R campaigns, C channels.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,23 +17,61 @@ from numpy.typing import NDArray
 from policies.frames import Floats
 
 Hours = NDArray[np.int32]
+_PRIOR_HOURS = 3.0
+"""Hours of the usual swing that the first guess, a season of 1, is worth."""
+_HIGHEST = 1.5
+_LEAST = 0.02
+"""Traffic of an hour is never taken for less, over that of the mean hour."""
 
 
+@dataclass(frozen=True)
 class Traffic:
-    """Sums over a profile of 168 hours; hour 0 is Monday midnight."""
+    """A profile of 168 hours about a mean of 1, and each campaign's season; hour 0 is Monday midnight."""
 
-    def __init__(self, profile: Floats) -> None:
-        self.profile = profile
-        self._sum = np.concatenate([[0.0], np.cumsum(np.tile(profile, 3))])
+    profile: Floats
+    """[168]"""
+    season: Floats | float = 1.0
+    """[R], or one of all campaigns."""
+
+    @cached_property
+    def _sum(self) -> Floats:
+        return np.concatenate([[0.0], np.cumsum(np.tile(self.profile, 3))])
+
+    def swing(self, hour: Hours) -> Floats:
+        """[R] usual traffic of an hour of the week, less the mean hour's."""
+        return np.asarray(self.profile[hour % 168] - 1.0)
 
     def at(self, hour: Hours) -> Floats:
-        """[R] usual traffic of an hour of the week."""
-        return np.asarray(self.profile[hour % 168])
+        """[R] traffic to expect in an hour of the week."""
+        return np.maximum(1.0 + self.season * self.swing(hour), _LEAST)
 
     def ahead(self, hour: Hours, hours: Hours) -> Floats:
-        """[R] usual traffic of the ``hours`` from ``hour`` on."""
-        return np.asarray(self._sum[168 + hour + hours] - self._sum[168 + hour])
+        """[R] traffic to expect in the ``hours`` from ``hour`` on."""
+        return self._of(self._sum[168 + hour + hours] - self._sum[168 + hour], hours)
 
     def behind(self, hour: Hours, hours: Hours) -> Floats:
-        """[R] usual traffic of the ``hours`` before ``hour``."""
-        return np.asarray(self._sum[168 + hour] - self._sum[168 + hour - hours])
+        """[R], or [R, C] as ``hours`` are: traffic to expect in the ``hours`` before ``hour``."""
+        return self._of(self._sum[168 + hour] - self._sum[168 + hour - hours], hours)
+
+    def _of(self, usual: Floats, hours: Hours) -> Floats:
+        season = np.asarray(self.season)
+        season = season.reshape(*season.shape, *(1,) * (usual.ndim - season.ndim)) if season.ndim else season
+        return np.asarray(np.maximum(hours + season * (usual - hours), _LEAST * hours))
+
+
+def season(pattern: Floats) -> Floats:
+    """[R] the season that hours tell of.
+
+    ``pattern`` [R, C, 5]: sums over hours of weight, x, y, xx and xy, where x is the usual swing and y what the hour
+    bought at a bid of 1, which is level x (1 + season x): a regression on each channel's own level, pooled over
+    channels and drawn to a season of 1.
+    """
+    weight, x, y, xx, xy = np.moveaxis(pattern, 2, 0)
+    count = np.maximum(weight, 1e-9)
+    level = np.where(y > 0, y / count, 1.0)
+    moved = ((xy - x * y / count) / level).sum(axis=1)
+    seen = (xx - x * x / count).sum(axis=1)
+    middle = x.sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9)
+    prior = _PRIOR_HOURS / 3.0  # the swing's variance over a week is about a third
+    slope = (moved + prior / (1.0 + middle)) / (seen + prior)  # of an hour over the mean of those seen
+    return np.asarray(np.clip(slope / np.maximum(1.0 - slope * middle, 0.1), 0.0, _HIGHEST))

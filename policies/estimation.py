@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policies.frames import Floats, pad
+from policies.frames import Floats, Ints, pad
 
 BASE_STRENGTH = 2.0
 """Pseudo-conversions behind a campaign's first guess: almost none, it is only a guess."""
@@ -72,23 +72,35 @@ class CreativePrior:
         return np.asarray(own_part * self.own + own_part**2 * self.doubt)
 
 
-def estimate(conversions: Floats, clicks: Floats, *, guess: Floats, prior: CreativePrior) -> Rates:
+def estimate(
+    conversions: Floats, clicks: Floats, *, guess: Floats, prior: CreativePrior, account: Ints | None = None
+) -> Rates:
     """Pooled rates from reported ``conversions`` and matured ``clicks`` [R, C, K].
 
-    ``guess`` [R]: rates before any data. ``prior``: what is expected of the creatives.
+    ``guess`` [R]: rates before any data. ``prior``: what is expected of the creatives. ``account`` [R]: campaigns
+    of one number, from 0 on, learn from each other; None: all do.
     """
     rows, channels, _ = conversions.shape
+    account = np.zeros(rows, dtype=np.int64) if account is None else account
     channel, creative = np.ones((rows, channels)), prior.factor
     base = guess
     for _ in range(_ROUNDS):
         expected = clicks * channel[:, :, None] * creative[:, None, :]
         base = guess * _ratio(conversions.sum((1, 2)), guess * expected.sum((1, 2)), BASE_STRENGTH)
         flat = base[:, None, None] * clicks * creative[:, None, :]
-        common = _ratio(conversions.sum((0, 2)), flat.sum((0, 2)), CHANNEL_STRENGTH)
+        seen, expected = (_pooled(each.sum(2), account) for each in (conversions, flat))
+        common = _ratio(seen, expected, CHANNEL_STRENGTH)
         channel = common * _ratio(conversions.sum(2), flat.sum(2) * common, CHANNEL_STRENGTH)
         flat = base[:, None, None] * clicks * channel[:, :, None]
         creative = prior.factor * _ratio(conversions.sum(1), flat.sum(1) * prior.factor, 1.0 / prior.own)
     return Rates(base, channel, creative)
+
+
+def _pooled(counts: Floats, account: Ints) -> Floats:
+    """[R, C] sums over all campaigns of each row's account."""
+    sums = np.zeros((account.max(initial=0) + 1, counts.shape[1]))
+    np.add.at(sums, account, counts)
+    return np.asarray(sums[account])
 
 
 def _ratio(seen: Floats, expected: Floats, strength: float) -> Floats:

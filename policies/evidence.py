@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from policies.frames import Evidence, Floats, Portfolio, Report, pad
+from policies.clock import Hours, Traffic
+from policies.frames import Bools, Evidence, Floats, Portfolio, Report, pad
 
 SPEND_ELASTICITY = 2.0
 """Relative growth of spend with the bid that the spend scale assumes; pacing corrects what is left."""
@@ -59,6 +60,8 @@ class Memory:
     """[3, R, C] cost, clicks at their bids, clicks."""
     landscape: Floats
     """[5, R, C] weight, x, y, xx, xy of log impressions per traffic (y) on log bid (x)."""
+    pattern: Floats
+    """[5, R, C] weight, x, y, xx, xy of an hour's spend at a bid of 1 (y) on the usual swing of traffic (x)."""
     recent: Floats
     """[2, R, C] conversions of the last hours, reported and expected."""
     usual: Floats
@@ -83,6 +86,7 @@ class Memory:
             spend=np.zeros((2, *plane)),
             click_cost=np.zeros((3, *plane)),
             landscape=np.zeros((5, *plane)),
+            pattern=np.zeros((5, *plane)),
             recent=np.zeros((2, *plane)),
             usual=np.full((3, *plane), np.nan),
             spread=np.full((3, *plane), 0.05),
@@ -104,17 +108,26 @@ class Memory:
 
 
 def observe(
-    memory: Memory, report: Report, traffic: Floats, rate: Floats, portfolio: Portfolio, *, keep: Floats, trust: bool
+    memory: Memory,
+    report: Report,
+    hour: Hours,
+    traffic: Traffic,
+    rate: Floats,
+    portfolio: Portfolio,
+    *,
+    keep: Floats,
+    trust: bool,
 ) -> Memory:
     """``memory`` with one hour added; hours already known change nothing.
 
-    ``traffic`` [R]: usual traffic of the reported hour. ``rate`` [R, C, K]: conversions per click that the
+    ``hour`` [R]: hour of the week of the report. ``rate`` [R, C, K]: conversions per click that the
     last plan expected. ``keep`` [R]: share of the old that an hour keeps.
     ``trust``: false while conversions are not believed; they and the clicks that they answer are left out.
     """
     if report.tick <= memory.tick:
         return memory
     matures = 1.0 - np.exp(-1.0 / portfolio.lag_h)[:, None, :, None]
+    usual = traffic.at(hour)
     waiting = memory.waiting + 0.5 * report.clicks
     matured = (waiting * matures).sum(axis=0)
     answered = np.stack([report.conversions, matured]) if trust else np.zeros((2, *matured.shape))
@@ -129,11 +142,12 @@ def observe(
         sums=keep[:, None, None] * memory.sums + fresh,
         totals=memory.totals + np.stack([report.clicks, matured, report.conversions]),
         cost=memory.cost + report.cost.sum(axis=2),
-        spend=_spend(memory.spend, report, traffic),
+        spend=_spend(memory.spend, report, usual),
         click_cost=keep[:, None] * memory.click_cost + _click_cost(report),
-        landscape=keep[:, None] * memory.landscape + _landscape(report, traffic),
+        landscape=keep[:, None] * memory.landscape + _landscape(report, usual),
+        pattern=keep[:, None] * memory.pattern + _pattern(report, traffic.swing(hour)),
         recent=_RECENT * memory.recent + np.stack([report.conversions.sum(axis=2), (matured * rate).sum(axis=2)]),
-        **_levels(memory, report, traffic),
+        **_levels(memory, report, usual),
     )
 
 
@@ -142,10 +156,25 @@ def _spend(spend: Floats, report: Report, traffic: Floats) -> Floats:
 
     Hours that the budget cut short are left out: they tell of the budget, not of the bid.
     """
-    live = (report.bid > 0) & ~report.limited
-    scaled = np.where(live, report.cost.sum(axis=2) / np.where(live, report.bid, 1.0) ** SPEND_ELASTICITY, 0.0)
+    live = _live(report)
     weight = np.where(live, traffic[:, None], 0.0)
+    scaled = _spend_at_one(report)
     return np.asarray(spend * _SPEND_MEMORY**weight + np.stack([scaled, weight]))
+
+
+def _live(report: Report) -> Bools:
+    return (report.bid > 0) & ~report.limited
+
+
+def _spend_at_one(report: Report) -> Floats:
+    """[R, C] what the hour would have cost at a bid of 1; 0 where the budget cut it short."""
+    live = _live(report)
+    return np.where(live, report.cost.sum(axis=2) / np.where(live, report.bid, 1.0) ** SPEND_ELASTICITY, 0.0)
+
+
+def _pattern(report: Report, swing: Floats) -> Floats:
+    x, y = np.repeat(swing[:, None], report.bid.shape[1], axis=1), _spend_at_one(report)
+    return np.where(_live(report), np.stack([np.ones_like(y), x, y, x * x, x * y]), 0.0)
 
 
 def _click_cost(report: Report) -> Floats:
@@ -203,6 +232,7 @@ def evidence(memory: Memory, previous: Memory, report: Report | None, traffic: F
         cost_share=np.clip(share, 0.05, 1.0),
         cost_per_click=per_click,
         elasticity=elasticity(memory.landscape),
+        pattern=np.moveaxis(memory.pattern, 0, -1),
         spent_today=memory.spent_today,
         totals=np.moveaxis(memory.totals, 0, -1),
         cost=memory.cost,

@@ -44,6 +44,8 @@ class Portfolio:
     """[C]"""
     lag_h: Floats
     """[2, C] mean hours to the report of a conversion, of the fast and the slow half."""
+    account: Ints | None = None
+    """[R] campaigns of one number learn from each other; None: all do."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -113,6 +115,8 @@ class Evidence:
     """[R, C] average at the recent bids."""
     elasticity: Floats
     """[R, C] of won impressions in the bid."""
+    pattern: Floats
+    """[R, C, 5] how spend at a bid of 1 went with usual traffic; see ``clock.season``."""
     spent_today: Floats
     """[R, C] reported for ``day``, up to and with ``tick``."""
     totals: Floats

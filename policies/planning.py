@@ -103,11 +103,13 @@ def rates_without_creatives(portfolio: Portfolio, evidence: Evidence) -> Floats:
 def values_by_all(portfolio: Portfolio, conversions: Floats, matured: Floats) -> Floats:
     """[R, C, K] goal units of a click by all conversions and matured clicks [R, C, K] there ever were."""
     none = CreativePrior.none(portfolio.creatives.shape)
-    return click_values(portfolio, estimate(conversions, matured, guess=_first(portfolio), prior=none).cells)
+    rates = estimate(conversions, matured, guess=_first(portfolio), prior=none, account=portfolio.account)
+    return click_values(portfolio, rates.cells)
 
 
 def _rates(portfolio: Portfolio, evidence: Evidence, prior: CreativePrior) -> Rates:
-    return estimate(evidence.conversions, evidence.matured_clicks, guess=_first(portfolio), prior=prior)
+    counts, first = (evidence.conversions, evidence.matured_clicks), _first(portfolio)
+    return estimate(*counts, guess=first, prior=prior, account=portfolio.account)
 
 
 def _first(portfolio: Portfolio) -> Floats:
@@ -142,7 +144,7 @@ def plan(
     cells = click_values(portfolio, conversion_rates(portfolio, evidence, creative_prior))
     value = (cells * ledger.rotation).sum(axis=2) / np.maximum(ledger.rotation.sum(axis=2), 1e-12)
     price, spent = _price(portfolio, ledger, evidence, clock, hyper, value)
-    floor = _floor(portfolio, ledger, evidence, cells, hyper)
+    floor = target_floor(portfolio, ledger.floor, evidence, cells, gain=0.1 * hyper["pacing_gain"])
     aim, proof = _split(portfolio, ledger, evidence, value, prior_shares, hyper)
     split = np.where(clock.day_ends[:, None], aim, ledger.split)
     rotation = _rotation(portfolio, evidence, cells, creative_prior, hyper)
@@ -186,14 +188,16 @@ def _price(
     return np.where(clock.money > 0, price, ledger.price), spent
 
 
-def _floor(portfolio: Portfolio, ledger: Ledger, evidence: Evidence, cells: Floats, hyper: Settings) -> Floats:
+def target_floor(portfolio: Portfolio, floor: Floats, evidence: Evidence, cells: Floats, *, gain: Floats) -> Floats:
+    """[R] lowest price of money under the cost target, one hour after ``floor`` [R].
+
+    ``cells`` [R, C, K]: goal units of a click.
+    """
     clicks = evidence.clicks.sum(axis=(1, 2))
     value = (evidence.clicks * cells).sum(axis=(1, 2))
     spent = (evidence.cost_per_click * evidence.clicks.sum(axis=2)).sum(axis=1)
-    seen, gain = evidence.conversions.sum(axis=(1, 2)), 0.1 * hyper["pacing_gain"]
-    return pacing.hold_target(
-        ledger.floor, spent, np.where(clicks > 0, value, 0.0), portfolio.target_cost, seen, gain=gain
-    )
+    seen = evidence.conversions.sum(axis=(1, 2))
+    return pacing.hold_target(floor, spent, np.where(clicks > 0, value, 0.0), portfolio.target_cost, seen, gain=gain)
 
 
 def _split(

@@ -63,9 +63,9 @@ class Steps:
 class Agent:
     """One platform's channels, campaigns in rows."""
 
-    def __init__(self, platform: str, channels: slice, traffic: Traffic) -> None:
+    def __init__(self, platform: str, channels: slice) -> None:
         """``channels``: the platform's columns of the portfolio."""
-        self.platform, self.channels, self._traffic = platform, channels, traffic
+        self.platform, self.channels = platform, channels
         self._memory: Memory | None = None
 
     @property
@@ -84,20 +84,22 @@ class Agent:
         hour: NDArray[np.int32],
         rate: Floats,
         *,
+        traffic: Traffic,
         keep: Floats,
         trust: bool,
     ) -> Evidence:
         """Learn from the newest report of the agent's channels.
 
         ``portfolio`` holds the agent's channels alone. ``hour`` [R]: hour of the week of the report.
-        ``rate`` [R, C, K]: conversions per click expected by the last plan. ``keep`` [R]: share of its
-        evidence that an hour keeps. ``trust``: false while conversions are not believed.
+        ``rate`` [R, C, K]: conversions per click expected by the last plan. ``traffic``: what to expect of each hour.
+        ``keep`` [R]: share of its evidence that an hour keeps. ``trust``: false while conversions are not believed.
         """
         before = Memory.empty(portfolio) if self._memory is None else self._memory.grown(portfolio.shape)
-        traffic = self._traffic.at(hour)
-        after = before if report is None else observe(before, report, traffic, rate, portfolio, keep=keep, trust=trust)
+        after = before
+        if report is not None:
+            after = observe(before, report, hour, traffic, rate, portfolio, keep=keep, trust=trust)
         self._memory = after
-        return evidence(after, before, report, traffic)
+        return evidence(after, before, report, traffic.at(hour))
 
     def propose(
         self,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies import learning, planning
-from policies.clock import Traffic
+from policies.clock import Traffic, season
 from policies.embedding import embed_text
 from policies.estimation import CreativePrior
 from policies.evidence import kept_an_hour
@@ -56,6 +56,20 @@ def opening_hyper(config: SwarmConfig) -> Hyper:
     )
 
 
+def hour_clock(moment: Moment, item: Evidence, traffic: Traffic, money: Floats) -> Clock:
+    """The hour to plan for; ``money`` [R]: of each campaign's own day, currency units."""
+    silent = np.where(item.tick >= 0, moment.tick - 1 - item.tick, 0)
+    unseen = np.minimum(silent, moment.hour[:, None] % 24)
+    return Clock(
+        day=moment.day.astype(np.float64),
+        new_day=moment.new_day,
+        day_ends=moment.hours_left == 1,
+        money=money,
+        traffic_left=traffic.ahead(moment.hour, moment.hours_left),
+        traffic_unseen=traffic.behind(moment.hour[:, None], unseen.astype(np.int32)),
+    )
+
+
 @dataclass
 class Attention:
     """The newest answers; what decisions use while the service is away."""
@@ -81,7 +95,7 @@ class Brain:
 
     def __init__(self, config: SwarmConfig, channels: tuple[Channel, ...], traffic: Traffic) -> None:
         """No campaigns yet."""
-        self.config, self.channels, self._traffic = config, channels, traffic
+        self.config, self.channels, self.traffic = config, channels, traffic
         self.campaigns: list[Campaign] = []
         self.tuning = Tuning.start(opening_hyper(config))
         self._gate = Gate()
@@ -128,6 +142,8 @@ class Brain:
         )
         self.cells = pad(self.cells, (rows, channels, creatives))
         self.tuning = self.tuning.grown(rows)
+        seasons = np.atleast_1d(self.traffic.season)[:known]
+        self.traffic = replace(self.traffic, season=pad(seasons, (rows,), fill=1.0))
         self._reference = None
 
     # ---- what is asked of attention
@@ -215,20 +231,12 @@ class Brain:
 
     def clock(self, moment: Moment, item: Evidence) -> Clock:
         """The hour to plan for, in each campaign's own day."""
-        silent = np.where(item.tick >= 0, moment.tick - 1 - item.tick, 0)
-        unseen = np.minimum(silent, moment.hour[:, None] % 24)
-        return Clock(
-            day=moment.day.astype(np.float64),
-            new_day=moment.new_day,
-            day_ends=moment.hours_left == 1,
-            money=self.money(moment.day),
-            traffic_left=self._traffic.ahead(moment.hour, moment.hours_left),
-            traffic_unseen=self._traffic.behind(moment.hour[:, None], unseen.astype(np.int32)),
-        )
+        return hour_clock(moment, item, self.traffic, self.money(moment.day))
 
     def plan(self, moment: Moment, item: Evidence, highest: Ints, room: Floats) -> Plan:
         """One hour's plan; ``highest`` [R, C]: highest budgets of the day, micros; ``room`` [R]: what the longer
         caps leave for a day's worst case, currency units."""
+        self.traffic = replace(self.traffic, season=season(item.pattern))
         known = replace(self.portfolio, exposure_cap=np.minimum(self.portfolio.exposure_cap, room))
         made, self._ledger, self._proof = planning.plan(
             known,
@@ -301,6 +309,7 @@ class Brain:
             "creative_own": np.array(self.attention.creative.own),
             "shares": self.attention.shares,
             "reference": reference,
+            "season": np.asarray(self.traffic.season),
             "epoch": np.array(self.epoch),
             "since": np.array(self._gate.since),
             "held": np.array(self._gate.held),
@@ -316,6 +325,7 @@ class Brain:
         own = float(state["creative_own"])
         self.attention.creative = CreativePrior(state["creative"], state["creative_doubt"], own)
         self.attention.shares = state["shares"]
+        self.traffic = replace(self.traffic, season=state["season"])
         self._reference = state["reference"] if state["reference"].size else None
         self.epoch = max(self.epoch, int(state["epoch"])) + 1
         self.paused = frozenset(state["paused"].tolist())

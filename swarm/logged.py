@@ -62,7 +62,7 @@ class _Bidder:
         config, channels = scenario.config, scenario.channels[columns]
         self._brain = Brain(config, channels, traffic)
         self._brain.admit(list(campaigns), scenario.calendar(campaigns), money)
-        self._agent = Agent(channels[0].platform, columns, traffic)
+        self._agent = Agent(channels[0].platform, columns)
         self._steps, self._seed = portfolio.steps(campaigns), config.run.seed
 
     def hour(self, market: Market, tick: int) -> None:
@@ -72,7 +72,9 @@ class _Bidder:
         moment = market.calendar.at(tick)
         hour = moment.hour if report is None else market.calendar.at(report.tick).hour
         seen = None if report is None else report.columns(columns)
-        evidence = agent.observe(brain.portfolio, seen, hour, brain.cells, keep=brain.keep, trust=True)
+        evidence = agent.observe(
+            brain.portfolio, seen, hour, brain.cells, traffic=brain.traffic, keep=brain.keep, trust=True
+        )
         force = InForce(now.budget, now.bid, now.weight, now.status, highest=now.budget).columns(columns)
         plan = brain.plan(moment, evidence, force.highest, np.full(1, np.inf))
         rng = np.random.default_rng([self._seed, tick, columns.start])

@@ -87,24 +87,28 @@ class PlatformAgent:
         self._shard = shard
         self._market = ray.get_actor("market", namespace=self._namespace)
         self._seen: tuple[int, tuple[Evidence, Memory, Outcomes | None]] | None = None
-        self._agent = Agent(self._platform, self._columns, Traffic(HOUR_OF_WEEK))
+        self._agent = Agent(self._platform, self._columns)
         self._agent.resume(memory)
         self._log.info("shard_taken", campaigns=shard.portfolio.shape[0], resumed=memory is not None)
 
     async def observe(
-        self, tick: int, rate: Floats, keep: Floats, trust: bool
+        self, tick: int, rate: Floats, season: Floats, keep: Floats, trust: bool
     ) -> tuple[Evidence, Memory, Outcomes | None]:
         """Learn from the platform's newest report; evidence, all that is known, and what the hour brought.
 
-        ``rate`` [R, C, K]: conversions per click that the last plan expected. ``keep`` [R]: share of its evidence
-        that an hour keeps. ``trust``: false while conversions are not believed.
+        ``rate`` [R, C, K]: conversions per click that the last plan expected. ``season`` [R]: how far traffic follows
+        the usual week. ``keep`` [R]: share of its evidence that an hour keeps. ``trust``: false while conversions
+        are not believed.
         """
         bind_tick(tick)
         if self._seen is not None and self._seen[0] == tick:
             return self._seen[1]
         report = await self._call(self._market, "report", self._platform, tick)
         hour = self._shard.calendar.at(tick if report is None else report.tick).hour
-        evidence = self._agent.observe(self._shard.portfolio, report, hour, rate, keep=keep, trust=trust)
+        traffic = Traffic(HOUR_OF_WEEK, season)
+        evidence = self._agent.observe(
+            self._shard.portfolio, report, hour, rate, traffic=traffic, keep=keep, trust=trust
+        )
         assert self._agent.memory is not None
         seen = evidence, self._agent.memory, None if report is None else Outcomes.of(report)
         self._seen = (tick, seen)

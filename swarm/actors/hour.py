@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from policies.clock import Traffic
 from policies.evidence import Memory
 from policies.frames import Evidence, Plan
 from policies.health import Mode
@@ -27,7 +26,6 @@ from swarm.brain import SIGNALS, Brain
 from swarm.effects.lease import Lease
 from swarm.effects.proposals import Proposals
 from swarm.errors import Failed, SwarmError
-from swarm.platforms.traffic import HOUR_OF_WEEK
 from swarm.spec.config import Runtime
 from swarm.store.journal import Journal
 
@@ -111,12 +109,12 @@ class Hour:
 
     async def _observe(self, tick: int, away: Set[str]) -> list[Observed]:
         brain = self._brain
-        cells, keep, trust = brain.cells, brain.keep, brain.gate.mode != Mode.FREEZE
+        cells, believed = brain.cells, (brain.traffic.season, brain.keep, brain.gate.mode != Mode.FREEZE)
 
         async def seen(platform: str, columns: slice) -> Observed:
             if (name := f"agent/{platform}") in away:
                 return self._nothing_new(tick, platform, columns)
-            answer: Observed = await self._call(self._children[name], "observe", tick, cells[:, columns], keep, trust)
+            answer: Observed = await self._call(self._children[name], "observe", tick, cells[:, columns], *believed)
             return answer
 
         return list(await asyncio.gather(*starmap(seen, self._slices.items())))
@@ -124,10 +122,12 @@ class Hour:
     def _nothing_new(self, tick: int, platform: str, columns: slice) -> Observed:
         """What is known of a platform whose agent is away."""
         brain = self._brain
-        stand_in = Agent(platform, columns, Traffic(HOUR_OF_WEEK))
+        stand_in = Agent(platform, columns)
         stand_in.resume(self._roster.memories.get(platform))
         hour, part = brain.calendar.at(tick).hour, brain.portfolio.columns(columns)
-        evidence = stand_in.observe(part, None, hour, brain.cells[:, columns], keep=brain.keep, trust=False)
+        evidence = stand_in.observe(
+            part, None, hour, brain.cells[:, columns], traffic=brain.traffic, keep=brain.keep, trust=False
+        )
         assert stand_in.memory is not None
         return evidence, stand_in.memory, None
 

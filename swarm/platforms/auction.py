@@ -19,6 +19,8 @@ from scipy.special import ndtr
 from swarm.platforms.world import BUCKET_PRICE, BUCKET_VALUE, BUCKETS, World
 
 Floats = NDArray[np.float64]
+LOG_RATIO = np.log(BUCKET_VALUE / BUCKET_PRICE)
+"""[B] log of a bucket's bid for an impression over its competing price, at a bid of the median price a click."""
 _CHUNK = 16_384
 """Auction buckets worked on at once, so that what lies between stays in the processor's cache."""
 
@@ -45,25 +47,30 @@ class Auction:
         second = np.array([channel.auction == "second_price" for channel in world.channels])
         self._second = np.flatnonzero(second)
 
-    def run(self, bids: Floats, auctions: Floats, price: Floats) -> Hour:
-        """Outcome of ``bids`` [R, C, G] (currency a click) in ``auctions`` [R, C] at price level ``price`` [R, C]."""
+    def run(self, bids: Floats, auctions: Floats, price: Floats, wear: Floats | None = None) -> Hour:
+        """Outcome of ``bids`` [R, C, G] (currency a click) in ``auctions`` [R, C] at price level ``price`` [R, C].
+
+        ``wear`` [R, K]: log of the creatives' click rates over the fresh ones; None is none.
+        """
+        wear = np.zeros((len(bids), self._offset.shape[2])) if wear is None else wear
         rows, channels, creatives, buckets = self._offset.shape
         shape = (rows, channels, creatives, bids.shape[2])
         hour = Hour(np.empty(shape), np.empty(shape), np.empty(shape))
         step = max(1, _CHUNK // (channels * creatives * buckets * bids.shape[2]))
         for start in range(0, rows, step):
-            self._run(slice(start, start + step), bids, auctions, price, hour)
+            self._run(slice(start, start + step), bids, auctions, price, wear, hour)
         return hour
 
-    def _run(self, rows: slice, bids: Floats, auctions: Floats, price: Floats, hour: Hour) -> None:
+    def _run(self, rows: slice, bids: Floats, auctions: Floats, price: Floats, wear: Floats, hour: Hour) -> None:
         """Fill in ``rows`` of ``hour``."""
         with np.errstate(divide="ignore"):
             log_bid = np.log(bids[rows] / price[rows, :, None])
-        z = log_bid[:, :, None, None, :] + self._offset[rows, ..., None]
+        z = (log_bid[:, :, None, :] + wear[rows, None, :, None])[:, :, :, None] + self._offset[rows, ..., None]
         z /= self._spread[rows, :, None, None, None]
         won = ndtr(z)
         count = (auctions[rows] / BUCKETS)[:, :, None, None]
-        clicks = np.einsum("rckbg,rckb->rckg", won, self._click_rate[rows] * count)
+        shown = np.exp(wear[rows])[:, None, :, None] * count
+        clicks = np.einsum("rckbg,rckb->rckg", won, self._click_rate[rows] * shown)
         hour.clicks[rows] = clicks
         np.multiply(won.sum(axis=3), count, out=hour.impressions[rows])
         np.multiply(clicks, bids[rows, :, None, :], out=hour.cost[rows])
@@ -85,3 +92,18 @@ class Auction:
         for name in ("_offset", "_click_rate", "_spread", "_mean_price"):
             setattr(one, name, getattr(self, name)[[row]])
         return one
+
+
+def chances(log_bid: Floats, spread: Floats) -> tuple[Floats, Floats]:
+    """The chance to win a mean auction, and clicks over those of winning all, broadcast over both arguments.
+
+    ``log_bid``: log of bid times the creative's appeal over the median competing price; ``spread`` as in a world.
+    """
+    won = ndtr((log_bid[..., None] + LOG_RATIO) / spread[..., None])
+    return won.mean(axis=-1), won @ BUCKET_VALUE / BUCKETS
+
+
+def paid(log_bid: Floats, spread: Floats) -> Floats:
+    """Cost at the second price over that of all clicks at the median competing price, for the same arguments."""
+    below = ndtr((log_bid[..., None] + LOG_RATIO) / spread[..., None] - spread[..., None])
+    return np.asarray(np.exp(spread**2 / 2) * (below @ BUCKET_PRICE) / BUCKETS)

@@ -25,6 +25,8 @@ class Terms:
     """Usual clicks of an impression."""
     price_level: float
     """Typical price of a click over that of the campaign."""
+    significant_edit: float
+    """Part by which a budget or bid may be moved at once without a new learning phase."""
 
 
 TERMS = MappingProxyType(
@@ -36,6 +38,7 @@ TERMS = MappingProxyType(
             conversion_lag_h=(1.0, 20.0),
             click_rate=0.04,
             price_level=1.2,
+            significant_edit=0.5,
         ),
         "meta": Terms(
             auction="second_price",
@@ -44,6 +47,7 @@ TERMS = MappingProxyType(
             conversion_lag_h=(2.0, 24.0),
             click_rate=0.012,
             price_level=0.9,
+            significant_edit=0.2,
         ),
         "tiktok": Terms(
             auction="first_price",
@@ -52,6 +56,7 @@ TERMS = MappingProxyType(
             conversion_lag_h=(2.0, 18.0),
             click_rate=0.009,
             price_level=0.7,
+            significant_edit=0.5,
         ),
         "linkedin": Terms(
             auction="first_price",
@@ -60,6 +65,7 @@ TERMS = MappingProxyType(
             conversion_lag_h=(4.0, 36.0),
             click_rate=0.006,
             price_level=1.6,
+            significant_edit=0.5,
         ),
     }
 )

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.platforms.world import COMMON_SEED, stream
+from swarm.platforms.streams import COMMON_SEED, stream
 
 
 @lru_cache(maxsize=256)

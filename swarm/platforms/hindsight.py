@@ -1,140 +1,177 @@
 """The hindsight optimum: the most that could have been expected, had every parameter been known.
 
-It knows all rates, the realised traffic and prices of every hour and each creative's quality, but no outcome of
-an impression; it has the same money per day, the same bid bounds and the same cost target. Any bid on a fine
-grid and any creative may be chosen in every hour on every channel, and mixed in time: a fractional
-multiple-choice knapsack per campaign-day, whose optimum one multiplier finds exactly (Sinha and Zoltners, "The
-Multiple-Choice Knapsack Problem", Operations Research 1979).
+It knows all rates, the realised traffic and prices of every hour and each creative's quality, but no outcome of an
+impression; it has the same money per day, the same bid bounds and the same cost target, which is held to what the
+platforms report. Bids and creatives may change in every hour on every channel, and no edit of its own is significant.
 
-Letters: R campaigns, D days, T hours, C channels, J choices (bids times creatives, and not to bid).
+What it does comes back to it: rivals answer, conversions end learning phases, and people whom two channels reach count
+once. It is therefore solved again and again against the terms that its own solution brings about, with the price of
+what each click does to later ones, and evaluated hour by hour by the market's own functions; the best solution counts.
+``feedback=False`` gives the bound without: as if nobody answered, nothing had to be learnt, and nobody were reached
+twice.
+
+Letters: R campaigns, T hours, C channels, D days.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.platforms.auction import Auction
 from swarm.platforms.calendar import Calendar
+from swarm.platforms.dynamics import Dynamics, Past
+from swarm.platforms.optimum import Hours, Plan, Solver, Terms
 from swarm.platforms.world import World
 
 Floats = NDArray[np.float64]
-_BIDS = 40
-_BISECTIONS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What each hour of each channel offers one campaign."""
-
-    cost: Floats
-    """[T, C, J] currency units."""
-    value: Floats
-    """[T, C, J] goal units."""
-    day: NDArray[np.int32]
-    """[T]"""
-
-    def best(self, price: Floats) -> tuple[Floats, Floats]:
-        """[T] cost and value of the best choices at each hour's ``price`` of money."""
-        pick = (self.value - price[:, None, None] * self.cost).argmax(axis=2)[..., None]
-        cost: Floats = np.take_along_axis(self.cost, pick, axis=2).sum(axis=(1, 2))
-        value: Floats = np.take_along_axis(self.value, pick, axis=2).sum(axis=(1, 2))
-        return cost, value
+_BLOCK = 16
+"""Campaigns solved side by side, so that their hours stay in the processor's cache."""
+_ROUNDS = 6
+_TOLERANCE = 1e-3
+"""Part by which a solution may miss its target when it meets the terms that it brings about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Optimum:
-    """What could have been had, by day: [R, D], or [D] of one campaign."""
+    """What could have been had; [R, D] each."""
 
     value: Floats
     """Expected goal units."""
     spend: Floats
     """Currency units that they take: all of the money, where the market and the cost target can absorb it."""
+    claimed: Floats
+    """Expected goal units as the platforms report them."""
 
 
-def hindsight(world: World, calendar: Calendar, budgets: NDArray[np.int64]) -> Optimum:
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """Bids that were played against the terms that they bring about."""
+
+    optimum: Optimum
+    plan: Plan
+    rivals: Floats
+    """[R, T, C] log of rivals' prices over what they were without the campaign."""
+
+
+def hindsight(world: World, calendar: Calendar, budgets: NDArray[np.int64], *, feedback: bool = True) -> Optimum:
     """The optimum of every campaign; ``budgets`` [R, D] in micros."""
+    found = [solution.optimum for solution in solutions(world, calendar, budgets, feedback=feedback)]
+    parts = ([getattr(each, name) for each in found] for name in ("value", "spend", "claimed"))
+    return Optimum(*(np.concatenate(part) for part in parts))
+
+
+def solutions(
+    world: World, calendar: Calendar, budgets: NDArray[np.int64], *, feedback: bool = True
+) -> Iterator[Solution]:
+    """The solution of each block of campaigns, in order."""
+    for rows, hours in _blocks(world, calendar, budgets):
+        dynamics = world.dynamics.rows(rows)
+        if not feedback or not dynamics.feeds_back:
+            dynamics = Dynamics.none(*hours.quality.shape[:1], *world.shape[1:])
+        yield _solve(hours, dynamics, world.auctions_h[rows], world.unit_value[rows])
+
+
+def _solve(hours: Hours, dynamics: Dynamics, auctions_h: Floats, unit: Floats) -> Solution:
+    solver, terms, price, best = Solver(hours), Terms.none(hours), None, None
+    for _ in range(_ROUNDS if dynamics.feeds_back else 1):
+        plan, price = solver.best(terms, near=price)
+        played, terms = _replay(solver, plan, price, dynamics, auctions_h, unit)
+        best = played if best is None else _better(hours, best, played)
+    assert best is not None
+    return best
+
+
+def _replay(
+    solver: Solver, plan: Plan, price: Floats, dynamics: Dynamics, auctions_h: Floats, unit: Floats
+) -> tuple[Solution, Terms]:
+    """What ``plan`` truly brings, and the terms that it brings about."""
+    hours, past = solver.hours, Past.empty(dynamics, auctions_h)
+    rivals, learning, counted, marginal, slope = np.zeros((5, *plan.won.shape))
+    active = hours.auctions > 0
+    for t in range(plan.won.shape[1]):
+        rivals[:, t] = dynamics.competition.price(past.won, past.met)
+        slope[:, t] = dynamics.competition.slope(past.won, past.met)
+        learning[:, t] = dynamics.learning.rate(past.conversions, past.hours)
+        brought = plan.worth[:, t] * learning[:, t] / unit[:, None]
+        past.reach(brought)
+        counted[:, t] = dynamics.overlap.counted(past.reached)
+        marginal[:, t] = dynamics.overlap.marginal(past.reached)
+        past.close(dynamics.competition.speed, plan.won[:, t], hours.auctions[:, t], brought, active[:, t])
+    cost, claimed = plan.cost * np.exp(rivals), plan.worth * learning
+    spend, value = solver.daily(cost), solver.daily(claimed * counted)
+    part = np.minimum(1.0, hours.money / np.where(spend > 0, spend, 1.0))
+    optimum = Optimum(value * part, spend * part, solver.daily(claimed) * part)
+    charge = _charge(plan, solver.by_hour(price), cost * slope, dynamics.competition.speed)
+    return Solution(optimum, plan, rivals), Terms(rivals, learning * marginal, learning, charge)
+
+
+def _charge(plan: Plan, price: Floats, rises: Floats, speed: Floats) -> Floats:
+    """[R, T, C] what a click more costs later, currency units of its own hour.
+
+    ``rises`` [R, T, C]: by how much an hour's cost goes up with one auction more in what rivals remember.
+    """
+    later, charge = np.zeros(speed.shape), np.zeros(plan.won.shape)
+    for t in reversed(range(plan.won.shape[1])):
+        charge[:, t] = later
+        later = later * (1.0 - speed) + price[:, t] * rises[:, t]
+    per_click = plan.won / np.where(plan.clicks > 0, plan.clicks, 1.0)
+    return np.asarray(charge * per_click / np.where(price > 0, price, 1.0))
+
+
+def _better(hours: Hours, first: Solution, second: Solution) -> Solution:
+    """Row by row the solution of more value among those that meet the target."""
+    worth = [_merit(hours, each.optimum) for each in (first, second)]
+    take = worth[1] > worth[0]
+
+    def chosen(old: object, new: object) -> tuple[Floats, ...]:
+        pairs = ((getattr(old, name), getattr(new, name)) for name in old.__slots__)  # type: ignore[attr-defined]
+        return tuple(np.where(take.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs)
+
+    return Solution(
+        Optimum(*chosen(first.optimum, second.optimum)),
+        Plan(*chosen(first.plan, second.plan)),
+        np.where(take[:, None, None], second.rivals, first.rivals),
+    )
+
+
+def _merit(hours: Hours, found: Optimum) -> Floats:
+    """[R] value, or how far the target is missed, below 0."""
+    spend, allowed = found.spend.sum(axis=1), hours.target * found.claimed.sum(axis=1)
+    missed = spend / np.where(allowed > 0, allowed, 1.0) - 1.0
+    return np.where((spend > 0) & (missed > _TOLERANCE), -missed, found.value.sum(axis=1))
+
+
+def _blocks(world: World, calendar: Calendar, budgets: NDArray[np.int64]) -> Iterator[tuple[slice, Hours]]:
+    """The hours of some campaigns after another."""
     moments = [calendar.at(tick) for tick in range(calendar.ticks(budgets.shape[1]))]
     weather = [world.conditions(moment) for moment in moments]
-    auction = Auction(world)
-    value, spend = np.zeros((2, *budgets.shape))
-    for row, listing in enumerate(world.listings):
-        one = auction.rows(row)
-        low, high = listing.bid_bounds
-        bids = np.geomspace(low, high, _BIDS)
-        offers = [
-            one.run(np.tile(bids, (1, len(world.channels), 1)), w.auctions[[row]], w.price[[row]]) for w in weather
-        ]
-        days = np.array([moment.day[row] for moment in moments])
-        choices = _choices(world, row, [o.cost[0] for o in offers], [o.clicks[0] for o in offers], days)
-        best = optimum(choices, budgets[row] / 1e6, listing.target_cost)
-        value[row], spend[row] = best.value, best.spend
-    return Optimum(value, spend)
-
-
-def _choices(world: World, row: int, cost: list[Floats], clicks: list[Floats], days: NDArray[np.int32]) -> Choices:
-    rate = world.goal_rate[row][:, None, None] * world.quality[row][None, :, None]
-    keep = world.creatives[row]
-    shape = (len(cost), len(world.channels), -1)
-    costs = np.stack(cost)[:, :, keep].reshape(shape)
-    values = (np.stack(clicks) * rate)[:, :, keep].reshape(shape)
-    none = np.zeros((*costs.shape[:2], 1))
-    return Choices(np.concatenate([none, costs], axis=2), np.concatenate([none, values], axis=2), days)
-
-
-def optimum(choices: Choices, money: Floats, target_cost: float | None) -> Optimum:
-    """The best of each day at ``money`` [D], with an average cost of at most ``target_cost`` over all days."""
-    price = _day_prices(choices, money)
-    cost, value = _spend(choices, price, money)
-    if target_cost is None or cost.sum() <= target_cost * value.sum():
-        return Optimum(value, cost)
-    low, high = 0.0, 1.0 / target_cost  # at this price every purchase meets the target by itself
-    for _ in range(_BISECTIONS):
-        floor = (low + high) / 2
-        cost, value = _spend(choices, np.maximum(price, floor), money)
-        low, high = (floor, high) if cost.sum() > target_cost * value.sum() else (low, floor)
-    dear = _spend(choices, np.maximum(price, low), money)
-    cheap = _spend(choices, np.maximum(price, high), money)
-    return _mix_to_target(dear, cheap, target_cost)
-
-
-def _mix_to_target(dear: tuple[Floats, Floats], cheap: tuple[Floats, Floats], target: float) -> Optimum:
-    """The mixture of two neighbouring solutions that meets the target exactly."""
-    over = dear[0].sum() - target * dear[1].sum()
-    under = target * cheap[1].sum() - cheap[0].sum()
-    part = under / max(over + under, 1e-300)
-    cost, value = (part * of_dear + (1 - part) * of_cheap for of_dear, of_cheap in zip(dear, cheap, strict=True))
-    return Optimum(value, cost)
-
-
-def _day_prices(choices: Choices, money: Floats) -> Floats:
-    """[D] lowest price of money at which a day's best choices cost no more than its money; 0 where all fits."""
-    low, high = np.zeros(len(money)), np.full(len(money), 1.0)
-    while (_daily(choices, high)[0] > money).any():
-        high = np.where(_daily(choices, high)[0] > money, high * 8, high)
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        over = _daily(choices, middle)[0] > money
-        low, high = np.where(over, middle, low), np.where(over, high, middle)
-    return np.where(_daily(choices, np.zeros(len(money)))[0] <= money, 0.0, high)
-
-
-def _spend(choices: Choices, price: Floats, money: Floats) -> tuple[Floats, Floats]:
-    """[D] cost and value at ``price``; where the money runs short of the next step, that step is taken in part."""
-    cost, value = _daily(choices, price)
-    more_cost, more_value = _daily(choices, price * (1 - 1e-9))
-    step = more_cost - cost
-    part = np.where(step > 0, np.clip((money - cost) / np.where(step > 0, step, 1.0), 0.0, 1.0), 0.0)
-    return cost + part * step, value + part * (more_value - value)
-
-
-def _daily(choices: Choices, price: Floats) -> tuple[Floats, Floats]:
-    """[D] cost and value of the best choices of each day at its price."""
-    days = len(price)
-    inside = (choices.day >= 0) & (choices.day < days)
-    cost, value = choices.best(np.where(inside, price[np.clip(choices.day, 0, days - 1)], 1e300))
-    at = np.clip(choices.day, 0, days - 1)
-    spend, gain = (np.bincount(at, np.where(inside, each, 0.0), days) for each in (cost, value))
-    return spend.astype(np.float64), gain.astype(np.float64)
+    day = np.stack([moment.day for moment in moments], axis=1).astype(np.int64)
+    inside = (day >= 0) & (day < budgets.shape[1])
+    day = np.where(inside, day, 0)
+    runs = inside & (np.take_along_axis(budgets, day, axis=1) > 0)
+    auctions, price, rate, wear = (
+        np.stack([getattr(each, name) for each in weather], axis=1) for name in ("auctions", "price", "rate", "wear")
+    )
+    auctions = auctions * runs[..., None]
+    for start in range(0, len(day), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        yield (
+            rows,
+            Hours(
+                day=day[rows],
+                money=budgets[rows] / 1e6,
+                target=np.array([one.target_cost or np.inf for one in world.listings[rows]]),
+                bounds=np.array([one.bid_bounds for one in world.listings[rows]]).T,
+                first_price=np.array([channel.auction == "first_price" for channel in world.channels]),
+                auctions=auctions[rows],
+                clicks=auctions[rows] * world.ctr[rows, None],
+                price=price[rows] * world.rival_cpc[rows, None],
+                spread=world.spread[rows],
+                worth=rate[rows] * world.goal_rate[rows, None],
+                appeal=world.appeal[rows, None] * np.exp(wear[rows]),
+                quality=world.quality[rows],
+            ),
+        )

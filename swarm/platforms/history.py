@@ -21,10 +21,13 @@ from scipy.optimize import least_squares
 
 from swarm.platforms.auction import Auction
 from swarm.platforms.channels import FOUR, TERMS
+from swarm.platforms.climate import rush
+from swarm.platforms.dynamics import Dynamics
 from swarm.platforms.log import LEAST_ROWS, AccountLog
 from swarm.platforms.protocol import Channel
+from swarm.platforms.shocks import Hazards
 from swarm.platforms.traffic import HOUR_OF_WEEK
-from swarm.platforms.world import Listing, World, rush
+from swarm.platforms.world import Listing, World, usual_lag_h
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -184,6 +187,8 @@ def fitted_world(
         appeal=np.ones((1, 1)),
         quality=np.ones((1, 1)),
         unit_value=np.ones(1),
-        shocks_per_week=0.0,
+        lag_h=usual_lag_h(kinds)[:, None],
+        hazards=Hazards(0.0),
+        dynamics=Dynamics.none(1, len(kinds), 1),
         price_level=np.exp(level)[None],
     )

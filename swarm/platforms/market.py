@@ -18,6 +18,8 @@ from swarm.effects.proposals import Field
 from swarm.platforms.auction import Auction, Hour
 from swarm.platforms.calendar import Calendar, Moment
 from swarm.platforms.channels import TERMS
+from swarm.platforms.dynamics import Past
+from swarm.platforms.phases import significant
 from swarm.platforms.protocol import Effects, Spending
 from swarm.platforms.world import World, stream
 from swarm.spec.money import MICROS
@@ -93,15 +95,34 @@ class Day:
 
 
 @dataclass
+class Known:
+    """The last settings other than 0 of each campaign and channel, against which an edit is judged."""
+
+    budget: Ints
+    """[R, C] micros."""
+    bid: Ints
+    """[R, C] micros."""
+
+    def edited(self, settings: Settings, edit: Floats) -> NDArray[np.bool_]:
+        """[R, C] whether ``settings`` are a significant edit, by more than ``edit`` [C]; they are known from now on."""
+        pairs = ((self.budget, settings.budget), (self.bid, settings.bid))
+        moved = np.logical_or(*(significant(before, now, edit) for before, now in pairs))
+        self.budget, self.bid = (np.where(now > 0, now, before) for before, now in pairs)
+        return np.asarray(moved)
+
+
+@dataclass
 class Score:
     """What truly happened, in expectation; for figures alone."""
 
     value: Floats
-    """[R, D] expected goal units of each local day, money above the day's budget earning none."""
+    """[R, D] expected goal units of each local day."""
     spend: Ints
     """[R, D] micros."""
     by_channel: Ints
     """[R, C] micros of all days."""
+    claimed: Floats
+    """[R, D] expected goal units as the platforms count them: who is reached on two channels counts on both."""
 
 
 class Market:
@@ -116,12 +137,15 @@ class Market:
         plane = (rows, channels)
         self._day = Day.empty(rows, channels)
         self._pending = np.zeros((2, *plane, creatives))
-        lags = np.array([TERMS[c.platform].conversion_lag_h for c in world.channels])
-        self._matures = 1.0 - np.exp(-1.0 / lags.T)[:, None, :, None]
+        self._past = Past.empty(world.dynamics, world.auctions_h)
+        self._known = Known(*np.zeros((2, *plane), dtype=np.int64))
+        self._edit = np.array([TERMS[c.platform].significant_edit for c in world.channels])
+        self._matures = 1.0 - np.exp(-1.0 / world.lag_h)[..., None]
         self._over = np.array([c.over_delivery[0] / c.over_delivery[1] for c in world.channels])
         self._reports: dict[int, Report] = {}
         self._month = np.zeros(rows, dtype=np.int64)
-        self.score = Score(np.zeros((rows, days)), np.zeros((rows, days), dtype=np.int64), np.zeros(plane, np.int64))
+        value, claimed = np.zeros((2, rows, days))
+        self.score = Score(value, np.zeros((rows, days), dtype=np.int64), np.zeros(plane, np.int64), claimed)
         self.tick = 0
 
     def advance(self) -> None:
@@ -156,10 +180,11 @@ class Market:
         self._pending = pad(earlier._pending, self._pending.shape)
         self._month = pad(earlier._month, self._month.shape)
         self._reports = {tick: self._grown(report) for tick, report in earlier._reports.items()}
-        for mine, theirs in ((self.settings, earlier.settings), (self._day, earlier._day), (self.score, earlier.score)):
+        for name in ("settings", "score", "_day", "_past", "_known"):
+            mine, theirs = getattr(self, name), getattr(earlier, name)
             for f in fields(mine):
                 old = getattr(theirs, f.name)
-                setattr(mine, f.name, pad(old, getattr(mine, f.name).shape, fill=1.0 if f.name == "busy" else 0.0))
+                getattr(mine, f.name)[tuple(slice(size) for size in old.shape)] = old
 
     def in_world(self, world: World) -> Market:
         """The same market, all that has happened kept, with other parameters from now on."""
@@ -199,10 +224,12 @@ class Market:
         return np.maximum(np.where(left > 0, np.minimum(limit, ceiling), limit), 0)
 
     def _deliver(self, moment: Moment) -> Report:
-        now = self.world.conditions(moment)
+        now, past, rivals = self.world.conditions(moment), self._past, self.world.dynamics.competition
         active = (self.settings.status == 1) & (self.settings.budget > 0) & self._running(moment)[:, None]
         bids = np.where(active, self.settings.bid, 0) / MICROS
-        hour = self._auction.run(bids[..., None], now.auctions, now.price)
+        past.restart(self._known.edited(self.settings, self._edit))
+        price = now.price * np.exp(rivals.price(past.won, past.met))
+        hour = self._auction.run(bids[..., None], now.auctions, price, now.wear)
         share = self.settings.weight / np.maximum(self.settings.weight.sum(axis=2, keepdims=True), 1)
         cost = hour.cost[..., 0] * share
         total = cost.sum(axis=2)
@@ -212,7 +239,9 @@ class Market:
         seen = Hour(*(each[..., 0] * part for each in (hour.impressions, hour.clicks, hour.cost)))
         self._day.spent += spent
         self._month = np.where(moment.new_month, 0, self._month) + spent.sum(axis=1)
-        conversions, clicks = self._happen(moment, seen.clicks, spent)
+        learning = self.world.dynamics.learning.rate(past.conversions, past.hours)
+        conversions, clicks, brought = self._happen(moment, seen.clicks, now.rate * learning, spent)
+        past.close(rivals.speed, seen.impressions.sum(axis=2), now.auctions, brought, bids > 0)
         return Report(
             tick=moment.tick,
             day=moment.day,
@@ -225,27 +254,36 @@ class Market:
             limited=spent < wanted,
         )
 
-    def _happen(self, moment: Moment, clicks: Floats, spent: Ints) -> tuple[Floats, Floats]:
-        """[R, C, K] conversions due and clicks, drawn; the score keeps what was to be expected."""
-        rate = self.world.goal_rate[..., None] * self.world.quality[:, None, :]
-        self._record(moment, (clicks * rate).sum(axis=(1, 2)), spent)
+    def _happen(self, moment: Moment, clicks: Floats, factor: Floats, spent: Ints) -> tuple[Floats, Floats, Floats]:
+        """[R, C, K] conversions due and clicks, drawn, and [R, C] conversions to be expected of the hour's clicks.
+
+        ``factor`` [R, C] on the usual rates. The score keeps the expected goal units, in which people count once.
+        """
+        rate = (self.world.goal_rate * factor)[..., None] * self.world.quality[:, None, :]
+        claimed = (clicks * rate).sum(axis=2)
+        brought = claimed / self.world.unit_value[:, None]
+        self._past.reach(brought)
+        counted = claimed * self.world.dynamics.overlap.counted(self._past.reached)
+        self._record(moment, counted.sum(axis=1), claimed.sum(axis=1), spent)
         seen = self._poisson("clicks", clicks)
-        per_click = rate / self.world.unit_value[:, None, None]
-        self._pending += 0.5 * seen * per_click
+        self._pending += 0.5 * seen * rate / self.world.unit_value[:, None, None]
         due = self._pending * self._matures
         self._pending -= due
-        return self._poisson("conversions", due.sum(axis=0)), seen
+        return self._poisson("conversions", due.sum(axis=0)), seen, brought
 
-    def _record(self, moment: Moment, value: Floats, spent: Ints) -> None:
-        """Money above the day's budget earns nothing, so that over-delivery cannot pass for skill."""
+    def _record(self, moment: Moment, value: Floats, claimed: Floats, spent: Ints) -> None:
         live = np.flatnonzero(self._running(moment))
         day = moment.day[live]
         self.score.by_channel += spent
         np.add.at(self.score.value, (live, day), value[live])
+        np.add.at(self.score.claimed, (live, day), claimed[live])
         np.add.at(self.score.spend, (live, day), spent.sum(axis=1)[live])
 
     def credited(self) -> Floats:
-        """[R, D] value of each day; a day that spent more than its budget keeps the budget's share of it."""
+        """[R, D] value of each day; a day that spent more than its budget keeps the budget's share of it.
+
+        Money above the day's budget so earns nothing, and over-delivery cannot pass for skill.
+        """
         share = self.budgets / np.maximum(self.score.spend, 1)
         return self.score.value * np.minimum(share, 1.0)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,13 @@ from scipy.special import ndtri
 
 from swarm.platforms.calendar import Moment
 from swarm.platforms.channels import TERMS
+from swarm.platforms.climate import rush, weather
+from swarm.platforms.dynamics import Dynamics
+from swarm.platforms.fatigue import MILD, Wear
 from swarm.platforms.protocol import Channel
-from swarm.platforms.traffic import HOUR_OF_WEEK
+from swarm.platforms.shocks import Hazards, shocks
+from swarm.platforms.streams import effects as effects
+from swarm.platforms.streams import stream as stream
 
 BUCKETS = 6
 _QUANTILES = ndtri((np.arange(BUCKETS) + 0.5) / BUCKETS)
@@ -64,7 +69,11 @@ class Conditions:
     auctions: NDArray[np.float64]
     """[R, C]"""
     price: NDArray[np.float64]
-    """[R, C] competing prices over their usual level."""
+    """[R, C] competing prices over their usual level, before rivals answer the campaign."""
+    rate: NDArray[np.float64]
+    """[R, C] goal rates over their usual level."""
+    wear: NDArray[np.float64]
+    """[R, K] log of creatives' click rates over the fresh ones."""
     tracking: NDArray[np.bool_]
     """[R] false while conversions are not recorded."""
 
@@ -91,7 +100,10 @@ class World:
     """[R, K] goal rate of a creative over the mean one."""
     unit_value: NDArray[np.float64]
     """[R] goal units that one recorded conversion stands for."""
-    shocks_per_week: float
+    lag_h: NDArray[np.float64]
+    """[2, R, C] mean hours from click to reported conversion, of the fast and of the slow half."""
+    hazards: Hazards
+    dynamics: Dynamics
     price_level: NDArray[np.float64] | None = None
     """[R, C, D] factor on the competing prices of each local day, where a log tells it."""
 
@@ -107,14 +119,17 @@ class World:
 
     def conditions(self, moment: Moment) -> Conditions:
         """Traffic, prices and tracking of one hour."""
-        traffic = HOUR_OF_WEEK[moment.hour][:, None]
-        noise, level, price, tracking = (
-            np.concatenate(parts) for parts in zip(*self._by_seed(moment.tick), strict=True)
-        )
+        climate = self.dynamics.climate
+        traffic = climate.traffic(moment.hour)[:, None]
+        noise, level, walk, shock = (np.concatenate(parts) for parts in zip(*self._by_seed(moment.tick), strict=True))
+        swing = climate.weather[:, None, None] * level + climate.noise[:, None, None] * noise
+        drift = climate.drift[:, None, None] * walk
         return Conditions(
-            auctions=self.auctions_h * traffic * np.exp(0.15 * level + 0.08 * noise),
-            price=price * rush(traffic) * self._level(moment),
-            tracking=tracking,
+            auctions=self.auctions_h * traffic * np.exp(swing[..., 0]) * shock[..., 1],
+            price=np.exp(swing[..., 1] + drift[..., 0]) * shock[..., 0] * rush(traffic) * self._level(moment),
+            rate=np.where(self._by_click, 1.0, np.exp(drift[..., 1]) * shock[..., 2]),
+            wear=self.dynamics.fatigue.wear(moment.day),
+            tracking=shock[:, 0, 3] > 0,
         )
 
     def _level(self, moment: Moment) -> NDArray[np.float64] | float:
@@ -125,11 +140,21 @@ class World:
         return np.asarray(self.price_level[np.arange(len(day)), :, day])
 
     def _by_seed(self, tick: int) -> list[tuple[NDArray[np.float64], ...]]:
-        return [_weather(seed, tick, rows, len(self.channels), self.shocks_per_week) for seed, rows in self.seeds()]
+        """Of each seed's rows: hour, day and walk as ``weather`` has them, and the shock's four factors [r, C, 4]."""
+        channels = len(self.channels)
+        return [
+            (*weather(seed, tick, rows, channels), _table(seed, tick, rows, channels, self.hazards))
+            for seed, rows in self.seeds()
+        ]
 
     def seeds(self) -> list[tuple[int, int]]:
         """Each seed and how many rows have it, in order of appearance."""
         return self._seeds
+
+    @cached_property
+    def _by_click(self) -> NDArray[np.bool_]:
+        """[R, 1] campaigns whose goal is a click, whoever clicks."""
+        return np.array([[listing.goal == "clicks"] for listing in self.listings])
 
     @cached_property
     def _seeds(self) -> list[tuple[int, int]]:
@@ -139,63 +164,11 @@ class World:
         return list(counts.items())
 
 
-def rush(traffic: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Competing prices over their usual at ``traffic`` over the mean hour's: busy hours are dearer."""
-    return np.asarray(1.0 + 0.1 * np.clip(traffic - 1.0, -1.0, 1.0))
-
-
-def _weather(seed: int, tick: int, rows: int, channels: int, rate: float) -> tuple[NDArray[np.float64], ...]:
-    day, hour = divmod(tick, 24)
-    today, tomorrow = _daily(seed, day, rows, channels), _daily(seed, day + 1, rows, channels)
-    drift = today + (tomorrow - today) * (hour / 24)
-    noise = stream(seed, "hour", tick).standard_normal((rows, channels, 2))
-    shock = shocks(seed, tick, channels, rate)
-    price = np.exp(0.12 * drift[..., 1] + 0.06 * noise[..., 1]) * shock.price
-    return noise[..., 0], drift[..., 0], price, np.full(rows, shock.tracking)
-
-
-@lru_cache(maxsize=128)
-def _daily(seed: int, day: int, rows: int, channels: int) -> NDArray[np.float64]:
-    """[R, C, 2] standard levels of traffic and price; half of each is the platform's, for all campaigns."""
-    own = stream(seed, "day", day).standard_normal((rows, channels, 2))
-    common = stream(seed, "platform-day", day).standard_normal((1, channels, 2))
-    return np.asarray(np.sqrt(0.5) * (own + common))
-
-
-@dataclass(frozen=True, slots=True)
-class Shock:
-    """What is out of the ordinary in one hour."""
-
-    price: NDArray[np.float64]
-    """[C] factor on competing prices."""
-    tracking: bool
-
-
-def shocks(seed: int, tick: int, channels: int, rate_per_week: float) -> Shock:
-    """Price spikes (12 to 36 h, 1.6x to 2.6x, one channel) and tracking outages (6 to 18 h, all channels)."""
-    week = tick // 168
-    price, tracking = np.ones(channels), True
-    for begun in range(max(week - 1, 0), week + 1):
-        spike, outage = _weekly_shocks(seed, begun, channels, rate_per_week)
-        if spike is not None and spike[0] <= tick < spike[1]:
-            price[spike[2]] = spike[3]
-        if outage is not None and outage[0] <= tick < outage[1]:
-            tracking = False
-    return Shock(price, tracking)
-
-
-@lru_cache(maxsize=1024)
-def _weekly_shocks(
-    seed: int, week: int, channels: int, rate: float
-) -> tuple[tuple[int, int, int, float] | None, tuple[int, int] | None]:
-    rng = stream(seed, "shock", week)
-    strikes = rng.random(2) < rate
-    begins = week * 168 + rng.integers(48, 144, size=2)
-    hours = (int(rng.integers(12, 37)), int(rng.integers(6, 19)))
-    where, factor = int(rng.integers(channels)), float(rng.uniform(1.6, 2.6))
-    spike = (int(begins[0]), int(begins[0]) + hours[0], where, factor) if strikes[0] else None
-    outage = (int(begins[1]), int(begins[1]) + hours[1]) if strikes[1] else None
-    return spike, outage
+def _table(seed: int, tick: int, rows: int, channels: int, hazards: Hazards) -> NDArray[np.float64]:
+    """[r, C, 4] price, traffic, rate and tracking of an hour's shock."""
+    now = shocks(seed, tick, channels, hazards)
+    columns = np.stack([now.price, now.traffic, now.rate, np.full(channels, float(now.tracking))], axis=1)
+    return np.broadcast_to(columns, (rows, channels, 4))
 
 
 def draw_world(
@@ -220,8 +193,33 @@ def draw_world(
         appeal=appeal,
         quality=quality,
         unit_value=np.array([_unit_value(listing) for listing in listings]),
-        shocks_per_week=shocks_per_week,
+        lag_h=np.repeat(usual_lag_h(channels)[:, None], len(listings), axis=1),
+        hazards=Hazards(shocks_per_week),
+        dynamics=draw_dynamics(listings, len(channels), slots),
     )
+
+
+def usual_lag_h(channels: Sequence[Channel]) -> NDArray[np.float64]:
+    """[2, C] what platforms usually take from click to reported conversion, in the mean of the fast and slow half."""
+    return np.array([TERMS[channel.platform].conversion_lag_h for channel in channels]).T
+
+
+def draw_dynamics(listings: Sequence[Listing], channels: int, creatives: int, wear: Wear = MILD) -> Dynamics:
+    """How rivals, platforms, people and creatives of ``listings`` change; the climate is the usual.
+
+    Where a click is the goal there is nothing to learn, and nobody to count twice.
+    """
+    campaigns = [(one.seed, key(one), (one.objective, *one.audiences)) for one in listings]
+    drawn = Dynamics.draw(campaigns, channels, creatives, wear)
+    counts = np.array([one.goal != "clicks" for one in listings]).reshape(-1, 1)
+    drawn.learning.loss[:] *= counts
+    drawn.overlap.shared[:] *= counts[:, None]
+    return drawn
+
+
+def key(listing: Listing) -> int:
+    """Of the campaign's own random streams."""
+    return zlib.crc32(listing.name.encode())
 
 
 def _unit_value(listing: Listing) -> float:
@@ -229,7 +227,7 @@ def _unit_value(listing: Listing) -> float:
 
 
 def _draw(listing: Listing, channels: tuple[Channel, ...], slots: int) -> tuple[NDArray[np.float64], ...]:
-    rng = stream(listing.seed, "campaign", zlib.crc32(listing.name.encode()))
+    rng = stream(listing.seed, "campaign", key(listing))
     count = len(channels)
     low, high = np.log(listing.bid_bounds)
     price = np.exp(low + (high - low) * rng.uniform(0.45, 0.62))
@@ -281,28 +279,9 @@ def _creative_effects(
 GENOME = ("hook", "promise", "frame")
 OWN_SPREAD = 0.12
 """Of the log of a creative's rates: what sets it apart from others of the same hook, promise and frame."""
-COMMON_SEED = 4
-"""Whence comes what all markets share; no market has this seed for its own part."""
 
 
 def genome_effect(seed: int, genome: tuple[str, str, str]) -> NDArray[np.float64]:
     """[2] what hook, promise and frame add to the log of a creative's click and goal rate."""
     parts = (effects(seed, kind, value, 2) for kind, value in zip(GENOME, genome, strict=True))
     return np.asarray(0.2 * sum(parts, np.zeros(2)))
-
-
-@lru_cache(maxsize=4096)
-def effects(seed: int, kind: str, value: str, size: int) -> NDArray[np.float64]:
-    """[size] standard normal effects of one value of a kind: half of the variance is common to all markets.
-
-    What works carries over from one market to another, but only partly: who pools the experiments of many advertisers
-    finds a mean effect of such a feature and a spread around it. Halves are the plainest reading of that.
-    """
-    key = zlib.crc32(value.encode())
-    parts = (stream(each, kind, key).standard_normal(size) for each in (COMMON_SEED, seed))
-    return np.asarray(np.sqrt(0.5) * sum(parts, np.zeros(size)))
-
-
-def stream(seed: int, purpose: str, key: int) -> np.random.Generator:
-    """The random stream of one purpose at one key (an hour, a day, a name) of a seed."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, zlib.crc32(purpose.encode()), key])))

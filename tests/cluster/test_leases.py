@@ -87,7 +87,7 @@ def test_an_agent_whose_lease_has_lapsed_proposes_nothing_but_pauses(swarm: Scen
     agent, dispatcher = actor(swarm, "agent/meta"), actor(swarm, "dispatcher")
     rows, columns = len(examples), slice(1, 2)
     cells = np.full((rows, 1, max(len(campaign.creatives) for campaign in examples)), 0.05)
-    ask(agent, "observe", HOUR, cells, np.ones(rows), True)
+    ask(agent, "observe", HOUR, cells, np.ones(rows), np.ones(rows), True)
     standing = ask(dispatcher, "standing", HOUR)
     plan = _plan(rows, cells.shape[2])
     given = replace(current(swarm), expires_s=time.time() + 60)

@@ -17,7 +17,8 @@ from swarm.platforms.calendar import Calendar
 from swarm.platforms.channels import FOUR, TERMS
 from swarm.platforms.market import Market, Settings
 from swarm.platforms.protocol import Effects
-from swarm.platforms.world import Listing, draw_world, shocks
+from swarm.platforms.shocks import Hazards, shocks
+from swarm.platforms.world import Listing, draw_world
 from tests.platforms.worlds import MONDAY, launch, listing, market, rich
 
 FIELDS = [f.name for f in fields(Report) if f.name != "tick"]
@@ -220,13 +221,13 @@ def _per_click(one: Market) -> NDArray[np.float64]:
 
 def test_a_tracking_outage_hides_conversions_and_nothing_else() -> None:
     """While it lasts no conversion is reported; clicks go on as in an undisturbed market."""
-    hit = next(s for s in range(50) if not all(shocks(s, t, 4, 1.0).tracking for t in range(168)))
+    hit = next(s for s in range(50) if not all(shocks(s, t, 4, Hazards(1.0)).tracking for t in range(168)))
     listings = [listing(i, seed=hit, zone="UTC") for i in range(3)]
     shaken, calm = (rich(launch(market(listings, days=8, shocks=rate), bid=4.0)) for rate in (1.0, 0.0))
-    out = [t for t in range(168) if not shocks(hit, t, 4, 1.0).tracking]
+    out = [t for t in range(168) if not shocks(hit, t, 4, Hazards(1.0)).tracking]
     assert 6 <= len(out) <= 18
     seen, usual = _reports(shaken, 168), _reports(calm, 168)
-    spike = [t for t in range(168) if (shocks(hit, t, 4, 1.0).price > 1).any()]
+    spike = [t for t in range(168) if (shocks(hit, t, 4, Hazards(1.0)).price > 1).any()]
     for tick in out:
         assert (seen[tick].conversions == 0).all()
         assert usual[tick].conversions.sum() > 0
@@ -236,10 +237,10 @@ def test_a_tracking_outage_hides_conversions_and_nothing_else() -> None:
 
 def test_a_price_spike_makes_one_channels_clicks_dearer() -> None:
     """The other channels pay what they always pay."""
-    hit = next(s for s in range(200) if any(shocks(s, t, 4, 1.0).price[0] > 1 for t in range(168)))
+    hit = next(s for s in range(200) if any(shocks(s, t, 4, Hazards(1.0)).price[0] > 1 for t in range(168)))
     listings = [listing(i, seed=hit, zone="UTC") for i in range(3)]
     shaken, calm = (rich(launch(market(listings, days=8, shocks=rate), bid=4.0)) for rate in (1.0, 0.0))
-    spiked = [t for t in range(168) if shocks(hit, t, 4, 1.0).price[0] > 1]
+    spiked = [t for t in range(168) if shocks(hit, t, 4, Hazards(1.0)).price[0] > 1]
     assert 12 <= len(spiked) <= 36
     seen, usual = _reports(shaken, 168), _reports(calm, 168)
     costs = [np.sum([reports[t].cost for t in spiked], axis=(0, 1, 3)) for reports in (seen, usual)]

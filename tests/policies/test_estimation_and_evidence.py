@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from policies.clock import Traffic
 from policies.estimation import OWN_VARIANCE, CreativePrior, estimate
 from policies.evidence import Memory, elasticity, evidence, observe
 from policies.frames import Evidence, Portfolio, Report
@@ -17,6 +18,7 @@ from policies.frames import Evidence, Portfolio, Report
 ROWS, CHANNELS, CREATIVES = 3, 2, 2
 SHAPE = (ROWS, CHANNELS, CREATIVES)
 TRAFFIC = np.ones(ROWS)
+FLAT, HOUR = Traffic(np.ones(168)), np.zeros(ROWS, dtype=np.int32)
 
 
 def _portfolio(rows: int = ROWS) -> Portfolio:
@@ -54,7 +56,7 @@ def _report(tick: int, rng: np.random.Generator, **changes: Any) -> Report:
 
 def _observe(memory: Memory, report: Report, *, keep: float = 1.0, trust: bool = True) -> Memory:
     kept = np.full(ROWS, keep)
-    return observe(memory, report, TRAFFIC, np.full(SHAPE, 0.05), _portfolio(), keep=kept, trust=trust)
+    return observe(memory, report, HOUR, FLAT, np.full(SHAPE, 0.05), _portfolio(), keep=kept, trust=trust)
 
 
 def _equal(first: Memory | Evidence, second: Memory | Evidence) -> bool:

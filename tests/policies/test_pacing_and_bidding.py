@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from policies import pacing
 from policies.bidding import bids, shading
 from policies.clock import Traffic
+from policies.clock import season as learnt
 from policies.evidence import SPEND_ELASTICITY
 from policies.specialist import limited
 
@@ -103,9 +104,32 @@ def test_traffic_ahead_and_behind_are_sums_of_hours(seed: int, hour: int, hours:
     profile = np.random.default_rng(seed).uniform(0.1, 2.0, 168)
     traffic = Traffic(profile)
     now, span = np.array([hour], dtype=np.int32), np.array([hours], dtype=np.int32)
-    assert traffic.at(now)[0] == profile[hour]
+    assert traffic.at(now)[0] == pytest.approx(profile[hour])
     assert traffic.ahead(now, span)[0] == pytest.approx(sum(profile[(hour + h) % 168] for h in range(hours)))
     assert traffic.behind(now, span)[0] == pytest.approx(sum(profile[(hour - 1 - h) % 168] for h in range(hours)))
+
+
+@given(SEEDS, st.sampled_from([0.0, 0.7, 1.0]))
+def test_a_season_is_learnt_in_days_and_guessed_before(seed: int, season: float) -> None:
+    """Two channels of very different size, noise of a tenth, and three days of hours; nothing seen is the usual."""
+    rng = np.random.default_rng(seed)
+    profile = 1.0 + 0.8 * np.sin(np.arange(168) * np.pi / 12)
+    traffic, hours = Traffic(profile, np.array([season])), np.arange(72, dtype=np.int32)
+    x = traffic.swing(hours)[:, None]
+    y = np.array([5.0, 4000.0]) * traffic.at(hours)[:, None] * np.exp(0.1 * rng.standard_normal((72, 2)))
+    pattern = np.stack([np.ones_like(y), x + 0 * y, y, x * x + 0 * y, x * y], axis=2).sum(axis=0)[None]
+    assert learnt(pattern)[0] == pytest.approx(season, abs=0.12)
+    assert learnt(0.0 * pattern)[0] == 1.0
+
+
+@given(SEEDS)
+def test_traffic_of_a_season_adds_up_hour_by_hour(seed: int) -> None:
+    """Ahead is the sum of what each hour expects."""
+    rng = np.random.default_rng(seed)
+    profile = rng.uniform(0.3, 1.7, 168)
+    traffic = Traffic(profile, rng.uniform(0.0, 1.2, 3))
+    now, span = rng.integers(0, 168, 3).astype(np.int32), np.full(3, 20, dtype=np.int32)
+    np.testing.assert_allclose(traffic.ahead(now, span), sum(traffic.at((now + h).astype(np.int32)) for h in range(20)))
 
 
 def test_a_setting_moves_by_its_step_but_anywhere_from_nothing() -> None:

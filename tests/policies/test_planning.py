@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from policies.clock import Traffic
 from policies.concave import Certificate
 from policies.estimation import CreativePrior
 from policies.evidence import Memory, evidence, observe
@@ -47,7 +48,7 @@ def _clock(*, new_day: bool = True, day_ends: bool = False) -> Clock:
 
 def _seen(seed: int) -> Evidence:
     rng, portfolio = np.random.default_rng(seed), _portfolio()
-    memory = Memory.empty(portfolio)
+    memory, flat, hour = Memory.empty(portfolio), Traffic(np.ones(168)), np.zeros(ROWS, dtype=np.int32)
     for tick in range(10):
         clicks = rng.poisson(5.0, portfolio.shape).astype(np.float64)
         report = Report(
@@ -63,7 +64,7 @@ def _seen(seed: int) -> Evidence:
         )
         previous, memory = (
             memory,
-            observe(memory, report, np.ones(ROWS), clicks * 0 + 0.04, portfolio, keep=np.ones(ROWS), trust=True),
+            observe(memory, report, hour, flat, clicks * 0 + 0.04, portfolio, keep=np.ones(ROWS), trust=True),
         )
     return evidence(memory, previous, report, np.ones(ROWS))
 

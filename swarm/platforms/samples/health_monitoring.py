@@ -19,8 +19,9 @@ from swarm.platforms.auction import Auction
 from swarm.platforms.calendar import Calendar
 from swarm.platforms.channels import FOUR
 from swarm.platforms.samples.campaigns import listings
+from swarm.platforms.shocks import Hazards, shocks
 from swarm.platforms.traffic import HOUR_OF_WEEK
-from swarm.platforms.world import World, draw_world, shocks, stream
+from swarm.platforms.world import World, draw_world, stream
 
 CAMPAIGNS = 24
 _TICKS = range(24, 120)
@@ -51,7 +52,7 @@ def draw(seed: int) -> Sample:
 
 
 def _shocked(seed: int, tick: int) -> bool:
-    now = shocks(seed, tick, len(FOUR), _SHOCKS_PER_WEEK)
+    now = shocks(seed, tick, len(FOUR), Hazards(_SHOCKS_PER_WEEK))
     return not now.tracking or bool((now.price > 1.0).any())
 
 

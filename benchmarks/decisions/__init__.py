@@ -1,0 +1,1 @@
+"""Decisions measured against the hindsight optimum and against rivals, on worlds that nobody has seen."""

@@ -1,0 +1,165 @@
+"""One market played by one policy: reports come in, settings go out.
+
+Every policy sees the same: the platforms' newest reports, the pooled evidence made of them, the clock, and the money.
+Seeds stand side by side as rows, so that one run plays them all; rows of one seed are one account.
+
+Letters: R campaigns of all seeds, C channels, K creatives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from policies import exposure, planning
+from policies.clock import Traffic, season
+from policies.estimation import CreativePrior
+from policies.evidence import kept_an_hour
+from policies.frames import Evidence, Floats, Ints, Portfolio, Report
+from policies.specialist import Wanted
+from swarm.agent import Agent
+from swarm.brain import hour_clock
+from swarm.platforms.calendar import Moment
+from swarm.platforms.market import Market
+from swarm.platforms.scenarios import Setup
+from swarm.platforms.traffic import HOUR_OF_WEEK
+from swarm.spec.money import MICROS
+
+MEMORY_DAYS = 7.0
+NOTHING_LEFT = 0.002
+"""Of the day's money: less than this is called spent."""
+
+
+class Policy(Protocol):
+    """Decides an hour's settings from what can be known."""
+
+    def decide(self, desk: Desk) -> Wanted:
+        """Settings to have in force in the hour that begins."""
+
+
+@dataclass
+class Desk:
+    """What can be known when an hour begins."""
+
+    portfolio: Portfolio
+    moment: Moment
+    clock: planning.Clock
+    evidence: Evidence
+    reports: tuple[Report | None, ...]
+    """Of each channel, where a new hour of it was reported; None else."""
+    highest: Floats
+    """[R, C] highest daily budgets in force today, currency units."""
+    cells: Floats
+    """[R, C, K] conversions per click, estimated from the evidence without any prior on creatives."""
+    rng: np.random.Generator
+
+    @property
+    def click_value(self) -> Floats:
+        """[R, C] goal units of a click, all creatives alike."""
+        rates = planning.rates_without_creatives(self.portfolio, self.evidence)
+        return planning.click_values(self.portfolio, rates)[..., 0]
+
+    @property
+    def spent(self) -> Floats:
+        """[R, C] reported for the running day, currency units."""
+        return np.where(self.evidence.day == self.clock.day[:, None], self.evidence.spent_today, 0.0)
+
+    @property
+    def equal_rotation(self) -> Floats:
+        """[R, C, K]"""
+        exists = self.portfolio.creatives
+        shares = exists / np.maximum(exists.sum(axis=1, keepdims=True), 1)
+        return np.repeat(shares[:, None, :], self.portfolio.shape[1], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What truly happened, in expectation."""
+
+    value: Floats
+    """[R, D] goal units, none for money above a day's."""
+    spend: Ints
+    """[R, D] micros."""
+    by_channel: Ints
+    """[R, C] micros."""
+
+
+@dataclass
+class Reader:
+    """Turns what the platforms report into evidence, as the swarm's agents do."""
+
+    setup: Setup
+    _agents: list[tuple[slice, Agent]] = field(init=False)
+    _seen: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        columns = [slice(c, c + 1) for c in range(len(self.setup.world.channels))]
+        self._agents = [(at, Agent(self.setup.world.channels[at.start].platform, at)) for at in columns]
+        self._seen = [-1] * len(columns)
+
+    def read(self, market: Market, cells: Floats, traffic: Traffic) -> tuple[Evidence, list[Report | None]]:
+        """The evidence after the newest reports, and these."""
+        parts, fresh = [], []
+        keep = kept_an_hour(np.full(len(self.setup.seed), MEMORY_DAYS))
+        for c, (at, agent) in enumerate(self._agents):
+            report = market.report(c)
+            own = None if report is None else report.columns(at)
+            hour = market.calendar.at(market.tick if report is None else report.tick).hour
+            known = self.setup.portfolio.columns(at)
+            parts.append(agent.observe(known, own, hour, cells[:, at], traffic=traffic, keep=keep, trust=True))
+            new = report is not None and report.tick > self._seen[c]
+            self._seen[c] = report.tick if report is not None else -1
+            fresh.append(own if new else None)
+        return Evidence.concat(parts), fresh
+
+
+def play(setup: Setup, policy: Policy, *, seed: int = 0) -> Played:
+    """All hours of ``setup`` under ``policy``."""
+    market, rng = setup.market(), np.random.default_rng(seed)
+    portfolio = replace(setup.portfolio, account=np.unique(setup.seed, return_inverse=True)[1])
+    reader, cells = Reader(setup), np.zeros(portfolio.shape)
+    highest = np.zeros(portfolio.shape[:2])
+    traffic = Traffic(HOUR_OF_WEEK, np.ones(portfolio.shape[0]))
+    for tick in range(setup.calendar.ticks(setup.budgets.shape[1])):
+        moment = setup.calendar.at(tick)
+        evidence, reports = reader.read(market, cells, traffic)
+        traffic = replace(traffic, season=season(evidence.pattern))
+        highest = np.where(moment.new_day[:, None], market.settings.budget / MICROS, highest)
+        clock = hour_clock(moment, evidence, traffic, _money(setup, moment))
+        none = CreativePrior.none(portfolio.creatives.shape)
+        cells = planning.conversion_rates(portfolio, evidence, none)
+        desk = Desk(portfolio, moment, clock, evidence, tuple(reports), highest, cells, rng)
+        wanted = _capped(desk, policy.decide(desk))
+        highest = np.maximum(highest, wanted.budget)
+        _set(market, wanted)
+        market.advance()
+    return Played(market.credited(), market.score.spend, market.score.by_channel)
+
+
+def _money(setup: Setup, moment: Moment) -> Floats:
+    """[R] of each campaign's running day, currency units; 0 outside its days."""
+    rows, days = setup.budgets.shape
+    inside = (moment.day >= 0) & (moment.day < days)
+    return np.where(inside, setup.budgets[np.arange(rows), np.clip(moment.day, 0, days - 1)] / MICROS, 0.0)
+
+
+def _capped(desk: Desk, wanted: Wanted) -> Wanted:
+    """The same caps for all: exposure, bids' bounds, and nothing beyond the day's money as far as it is reported."""
+    known = desk.portfolio
+    budget = exposure.within_exposure(
+        wanted.budget, desk.highest, known.over_delivery, known.exposure_cap, known.nominal_cap
+    )
+    left = desk.clock.money - desk.spent.sum(axis=1) > NOTHING_LEFT * desk.clock.money
+    bid = np.clip(wanted.bid, known.bid_low[:, None], known.bid_high[:, None])
+    go = wanted.deliver & known.allowed & (left & (desk.clock.money > 0))[:, None]
+    return replace(wanted, budget=np.where(known.allowed, budget, 0.0), bid=bid, deliver=go)
+
+
+def _set(market: Market, wanted: Wanted) -> None:
+    now = market.settings
+    now.budget[:] = np.floor(wanted.budget * MICROS)
+    now.bid[:] = np.rint(wanted.bid * MICROS)
+    now.weight[:] = np.rint(wanted.weight * MICROS)
+    now.status[:] = wanted.deliver

@@ -1,0 +1,62 @@
+"""Allocation rivals: how each day's money is split over channels, decided once a day.
+
+Letters: R campaigns, C channels.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from benchmarks.decisions.desk import Desk
+from benchmarks.decisions.ours import Swarm
+from policies.frames import Floats
+
+
+class Split(Protocol):
+    """Shares of a day's money."""
+
+    def shares(self, desk: Desk) -> Floats:
+        """[R, C] that add up to 1; asked every hour, free to move at midnight alone."""
+
+
+class Equal:
+    """The same on every allowed channel."""
+
+    def shares(self, desk: Desk) -> Floats:
+        """One over the number of channels."""
+        allowed = desk.portfolio.allowed
+        return np.asarray(allowed / allowed.sum(axis=1, keepdims=True))
+
+
+class Current:
+    """What somebody has set by hand, and left: a uniform draw from all splits."""
+
+    def __init__(self) -> None:
+        self._shares = np.zeros(0)
+
+    def shares(self, desk: Desk) -> Floats:
+        """As they were first."""
+        if self._shares.size == 0:
+            drawn = desk.rng.exponential(size=desk.portfolio.allowed.shape) * desk.portfolio.allowed
+            self._shares = drawn / drawn.sum(axis=1, keepdims=True)
+        return self._shares
+
+
+class Ours:
+    """The swarm's split, for bidders that have none of their own."""
+
+    def __init__(self) -> None:
+        self._swarm = Swarm()
+
+    def shares(self, desk: Desk) -> Floats:
+        """What the swarm's planner would split on this evidence."""
+        self._swarm.plan(desk)
+        assert self._swarm.ledger is not None
+        return self._swarm.ledger.split
+
+    def rotation(self, desk: Desk) -> Floats:
+        """[R, C, K] the swarm's creatives on this evidence; after ``shares`` of the hour."""
+        assert self._swarm.ledger is not None
+        return self._swarm.ledger.rotation

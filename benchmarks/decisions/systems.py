@@ -1,0 +1,81 @@
+"""Who plays: the swarm, and rivals put together from a split and a bidder.
+
+A bidding rival gets the swarm's split and creatives, an allocation rival the swarm's bidder and creatives; each also
+runs with nothing of the swarm's.
+
+Letters: R campaigns, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from benchmarks.decisions import bidders, splits
+from benchmarks.decisions.desk import Desk, Policy
+from benchmarks.decisions.ours import ChannelPacing, Swarm
+from policies.specialist import Wanted
+
+
+@dataclass
+class System:
+    """A split and a bidder that spends it."""
+
+    split: splits.Split
+    bidder: bidders.Bidder
+    creatives: splits.Ours | None = None
+    """Whose rotation is taken; None rotates equally."""
+
+    def decide(self, desk: Desk) -> Wanted:
+        """Each channel's budget is its share of the day's money."""
+        if self.creatives is not None and self.creatives is not self.split:
+            self.creatives.shares(desk)
+        money = self.split.shares(desk) * desk.clock.money[:, None]
+        weight = desk.equal_rotation if self.creatives is None else self.creatives.rotation(desk)
+        return Wanted(
+            budget=money,
+            bid=self.bidder.bids(desk, money),
+            weight=weight,
+            deliver=np.ones(money.shape, dtype=np.bool_),
+        )
+
+
+def _with_our_split(bidder: Callable[[], bidders.Bidder]) -> Callable[[], System]:
+    def made() -> System:
+        ours = splits.Ours()
+        return System(ours, bidder(), ours)
+
+    return made
+
+
+def _with_our_bidder(split: Callable[[], splits.Split]) -> Callable[[], System]:
+    return lambda: System(split(), ChannelPacing(), splits.Ours())
+
+
+def _alone(split: Callable[[], splits.Split], bidder: Callable[[], bidders.Bidder]) -> Callable[[], System]:
+    return lambda: System(split(), bidder())
+
+
+SYSTEMS: Mapping[str, Callable[[], Policy]] = MappingProxyType(
+    {
+        "swarm": Swarm,
+        "equal_split": _alone(splits.Equal, bidders.Fixed),
+        "current_budgets": _alone(splits.Current, bidders.Fixed),
+        "pid": _with_our_split(bidders.Pid),
+        "pid_alone": _alone(splits.Equal, bidders.Pid),
+        "adaptive_pacing": _with_our_split(bidders.AdaptivePacing),
+        "adaptive_pacing_alone": _alone(splits.Equal, bidders.AdaptivePacing),
+        "mirror_descent": _with_our_split(bidders.MirrorDescent),
+        "mirror_descent_alone": _alone(splits.Equal, bidders.MirrorDescent),
+        "auction_pacer": _with_our_split(bidders.AuctionPacer),
+        "auction_pacer_alone": _alone(splits.Equal, bidders.AuctionPacer),
+        "replay_pacer": _with_our_split(bidders.ReplayPacer),
+        "replay_pacer_alone": _alone(splits.Equal, bidders.ReplayPacer),
+        "equal_split_our_bidder": _with_our_bidder(splits.Equal),
+        "current_split_our_bidder": _with_our_bidder(splits.Current),
+    }
+)
+"""By the name under which the table has them."""
