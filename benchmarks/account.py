@@ -78,7 +78,7 @@ def gain(later: AccountLog, ours: Floats) -> float:
     return float(clicks(ours[ran]).sum() / clicks(later.budget[ran]).sum() - 1.0)
 
 
-def interval(later: AccountLog, ours: Floats, *, draws: int = DRAWS) -> tuple[float, float]:
+def interval(later: AccountLog, ours: Floats, *, draws: int) -> tuple[float, float]:
     """95 % of the gain, over days drawn in blocks of a week, the judge fitted anew each time."""
     rng, blocks = np.random.default_rng(0), -(-len(later) // BLOCK_DAYS)
     first = rng.integers(len(later) - BLOCK_DAYS + 1, size=(draws, blocks, 1))
@@ -105,7 +105,7 @@ def conversions(path: Path, names: Sequence[str], since: date) -> Floats:
     return np.array(list(found.values()))
 
 
-def replay(path: Path) -> dict[str, Any]:
+def replay(path: Path, *, draws: int = DRAWS) -> dict[str, Any]:
     """The judged days under both splits."""
     log = read_log(path)
     fitted, later = (log.part(part) for part in (slice(0, int(FITTED * len(log))), slice(int(FITTED * len(log)), None)))
@@ -113,7 +113,7 @@ def replay(path: Path) -> dict[str, Any]:
     budget = later.budget[ran]
     ours[ran] = splits(learnt(fitted), log.names, budget)
     clicks, rate = judge(later), conversions(path, log.names, later.first) / np.nansum(later.clicks, axis=0)
-    found = {"days": len(budget), "gain": gain(later, ours), "interval": interval(later, ours)}
+    found = {"days": len(budget), "gain": gain(later, ours), "interval": interval(later, ours, draws=draws)}
     ours = ours[ran]
     return found | {
         "shares": dict(zip(log.names, (ours.sum(axis=0) / ours.sum()).tolist(), strict=True)),

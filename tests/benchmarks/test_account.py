@@ -42,7 +42,7 @@ def test_a_hill_curve_is_found_again(log: Path) -> None:
 
 def test_money_moves_to_where_the_account_shows_it_does_more(log: Path) -> None:
     """By the judge, whose curves come of days that the allocator has not seen."""
-    found = replay(log)
+    found = replay(log, draws=60)
     assert found["days"] == 40
     assert found["shares"]["a"] > found["logged_shares"]["a"]
     assert 0.0 < found["interval"][0] < found["gain"] < found["interval"][1]
