@@ -1,144 +1,182 @@
-"""A budget over channels: equal marginal returns, with a certificate.
+"""A day's budget over channels whose returns are learnt while it is spent.
 
-Each channel's response is a power law through its operating point, value = a * spend**g. Its exponent is not
-fitted to noisy conversions: marginal over average return equals average over marginal cost of a click, which
-prices alone tell.
+    allocator = BudgetAllocator(["search", "social"], total=5_000.0, rng=np.random.default_rng(0))
+    for day in days:
+        split = allocator.allocate()                       # {"search": ..., "social": ...}
+        allocator.update(spend=..., outcome=...)           # what the day brought
+    allocator.certificate()                                # why this split
 
-Letters: R campaigns, C channels. Money in any unit; scaling it scales the answer.
+What is believed of a channel is ``policies.response.Belief``; the split is the optimum of its curves, seen with a
+little optimism, so that what is not known yet is tried. Here is only the door: names, checks, money in whole micros.
+
+Letters: C channels.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from policies.frames import Bools, Floats
+from policies.concave import Curves, allocate, certificate
+from policies.frames import Bools, Floats, Ints
+from policies.micros import MICRO, MOST, amount, micros, whole
+from policies.naming import check_known
+from policies.response import Belief, optimism
+from policies.tabulated import Tabulated
 
-_LOW, _HIGH = 0.05, 0.95
-_ROUNDS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Curves:
-    """value = scale * spend**exponent; scale 0 closes a channel."""
-
-    scale: Floats
-    """[R, C]"""
-    exponent: Floats
-    """[R, C] within [0.05, 0.95]."""
-
-    @classmethod
-    def through(cls, spend: Floats, value: Floats, exponent: Floats) -> Curves:
-        """The curves through the points (``spend``, ``value``) [R, C]; no spend or value closes the channel."""
-        exponent = np.clip(exponent, _LOW, _HIGH)
-        open_ = (spend > 0) & (value > 0)
-        return cls(np.where(open_, value / np.where(open_, spend, 1.0) ** exponent, 0.0), exponent)
-
-    def value(self, spend: Floats) -> Floats:
-        """[R] value of a split [R, C]."""
-        return np.asarray((self.scale * np.maximum(spend, 0.0) ** self.exponent).sum(axis=1))
-
-    def marginal(self, spend: Floats) -> Floats:
-        """[R, C] value of the next unit of money."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slope = self.scale * self.exponent * np.maximum(spend, 0.0) ** (self.exponent - 1.0)
-        return np.where(self.scale > 0, slope, 0.0)
-
-    def spend_at(self, price: Floats) -> Floats:
-        """[R, C] spend at which the marginal return equals ``price`` [R]."""
-        with np.errstate(divide="ignore", over="ignore"):
-            spend = (self.scale * self.exponent / price[:, None]) ** (1.0 / (1.0 - self.exponent))
-        return np.where(self.scale > 0, spend, 0.0)
+Amounts = Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
-    """Why a split is the best one on its own model."""
+class SplitCertificate:
+    """Why a split is the best one on its own model; value is in outcomes, money in currency."""
 
-    price: Floats
-    """[R] the marginal return shared by all channels off their bounds."""
-    marginal: Floats
-    """[R, C]"""
-    at_minimum: Bools
-    """[R, C] true where the lower bound binds."""
-    at_maximum: Bools
-    """[R, C] true where the upper bound binds."""
-    gain_over_equal: Floats
-    """[R] value above that of the equal split over open channels."""
-    gain_over_current: Floats
-    """[R] value above that of the split before."""
-
-
-def allocate(curves: Curves, total: Floats, low: Floats, high: Floats) -> Floats:
-    """[R, C] the split of ``total`` [R] with equal marginal returns within ``low`` and ``high`` [R, C].
-
-    Raises:
-        ValueError: where the bounds leave no split, naming the campaign's row and the sums.
-    """
-    _check(total, low, high)
-    floor, ceiling = np.full(len(total), -700.0), np.full(len(total), 700.0)
-    for _ in range(_ROUNDS):
-        middle = (floor + ceiling) / 2
-        above = np.clip(curves.spend_at(np.exp(middle)), low, high).sum(axis=1) > total
-        floor, ceiling = np.where(above, middle, floor), np.where(above, ceiling, middle)
-    split = np.clip(curves.spend_at(np.exp(ceiling)), low, high)
-    return _exact(split, total, low, high)
+    price: float
+    """Outcomes that the next unit of money buys on every channel off its bounds; 0 where all are at one."""
+    marginal: dict[str, float]
+    """The same of each channel: lower where the minimum binds, higher where the maximum does."""
+    at_minimum: tuple[str, ...]
+    at_maximum: tuple[str, ...]
+    value: float
+    """Outcomes of the split."""
+    gain_over_equal: float
+    """Outcomes above those of the equal split, brought within the bounds."""
+    gain_over_current: float
+    """Outcomes above those of the split before, in proportion to the total and brought within the bounds."""
 
 
-def _check(total: Floats, low: Floats, high: Floats) -> None:
-    bad = (low.sum(axis=1) > total * (1 + 1e-12)) | (high.sum(axis=1) < total * (1 - 1e-12)) | (low > high).any(axis=1)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        sums = f"{low[row].sum():g} to {high[row].sum():g}"
-        raise ValueError(f"no split of {total[row]:g} in row {row}: the bounds allow {sums}")
+class BudgetAllocator:
+    """Splits a daily total over channels; deterministic given its ``rng``."""
+
+    def __init__(
+        self,
+        channels: Sequence[str],
+        *,
+        total: float,
+        minimum: Amounts | None = None,
+        maximum: Amounts | None = None,
+        rng: np.random.Generator,
+    ) -> None:
+        """
+        Args:
+            channels: names, in the order of the answers.
+            total: money of a usual day.
+            minimum: least money a day of some channels; others may get nothing.
+            maximum: most money a day of some channels; others may get everything.
+            rng: source of exploration.
+
+        Raises:
+            ValueError: what cannot be, and the nearest that can.
+        """
+        if not channels or len(set(channels)) < len(channels):
+            raise ValueError(f"channels are {list(channels)}, expected one name or more, each once")
+        self._channels = tuple(channels)
+        self._low = self._micros("minimum", minimum, 0.0)
+        self._high = self._micros("maximum", maximum, MOST)
+        self._total = self._checked(total)
+        self._rng = rng
+        self._belief = Belief.start(np.array([total / len(channels)]), len(channels))
+        self._spent = np.ones(len(channels))
+        self._answer: tuple[Tabulated, Ints, Floats] | None = None
+
+    def allocate(self, total: float | None = None, current: Amounts | None = None) -> dict[str, float]:
+        """The day's split: ``sum(round(1e6 * x)) == round(1e6 * total)``.
+
+        Args:
+            total: the day's money where it is not the usual.
+            current: the split in force, for the certificate; else the spend last reported.
+
+        Raises:
+            ValueError: an unknown channel, an amount below 0, or a total that the bounds do not allow.
+        """
+        money = self._total if total is None else self._checked(total)
+        before = self._spent if current is None else self._amounts("current", current)
+        curves = self._belief.curves(optimism(1, self._rng))
+        split = whole(self._best(curves, money)[0], money, self._low, np.minimum(self._high, money))
+        self._answer = curves, split, before
+        return dict(zip(self._channels, (split / MICRO).tolist(), strict=True))
+
+    def update(self, spend: Amounts, outcome: Amounts) -> None:
+        """What a day brought; days may be skipped.
+
+        Args:
+            spend: money; a channel that is left out, or None, spent nothing.
+            outcome: what was reported in the day, whichever day's money it came of. A channel that is left out, or
+                None, is late: its next outcome is for this day as well. NaN is lost.
+
+        Raises:
+            ValueError: an unknown channel, or an amount below 0.
+        """
+        self._spent = self._amounts("spend", spend)
+        found = self._amounts("outcome", {name: count for name, count in outcome.items() if not _lost(count)}, math.nan)
+        late = np.array([outcome.get(name) is None for name in self._channels])
+        self._belief = self._belief.observe(self._spent[None], found[None], late[None])
+
+    def certificate(self) -> SplitCertificate:
+        """Of the newest split, on the curves that it was made for.
+
+        Raises:
+            ValueError: nothing was split yet.
+        """
+        if self._answer is None:
+            raise ValueError("there is no split to certify yet: allocate comes first")
+        curves, split, before = self._answer
+        money, low, high = (amounts[None] / MICRO for amounts in (split, self._low, self._high))
+        proof = certificate(curves, money, money, low, high)
+        value = float(curves.value(money)[0])
+        rivals = [self._like(shares, int(split.sum())) for shares in (np.ones(len(split)), before)]
+        return SplitCertificate(
+            price=float(proof.price[0]),
+            marginal=dict(zip(self._channels, proof.marginal[0].tolist(), strict=True)),
+            at_minimum=self._where(split <= self._low),
+            at_maximum=self._where(split >= self._high),
+            value=value,
+            gain_over_equal=value - float(curves.value(rivals[0])[0]),
+            gain_over_current=value - float(curves.value(rivals[1])[0]),
+        )
+
+    def _best(self, curves: Tabulated | Curves, money: int) -> Floats:
+        low, high = np.minimum(self._low, money) / MICRO, np.minimum(self._high, money) / MICRO
+        return allocate(curves, np.array([money / MICRO]), low[None], high[None])
+
+    def _like(self, shares: Floats, money: int) -> Floats:
+        """[1, C] in proportion to ``shares`` within the bounds, which is the best split of square roots."""
+        return self._best(Curves(np.sqrt(shares)[None], np.full((1, len(shares)), 0.5)), money)
+
+    def _checked(self, total: float) -> int:
+        """``total`` in micros, if it is positive and the bounds allow it."""
+        money = micros("total", total)
+        least, most = sum(self._low.tolist()), min(sum(self._high.tolist()), MOST * MICRO)
+        if crossed := [name for name, bad in zip(self._channels, self._low > self._high, strict=True) if bad]:
+            at = self._channels.index(crossed[0])
+            low, high = self._low[at] / MICRO, self._high[at] / MICRO
+            raise ValueError(f"minimum of {crossed[0]!r} is {low:g}, above its maximum; the nearest is {high:g}")
+        if money < max(least, 1):
+            raise ValueError(
+                f"total is {total:g}, below the sum of the minima; the nearest is {max(least, 1) / MICRO:g}"
+            )
+        if money > most:
+            raise ValueError(f"total is {total:g}, above the sum of the maxima; the nearest is {most / MICRO:g}")
+        return money
+
+    def _micros(self, what: str, amounts: Amounts | None, default: float) -> Ints:
+        money = self._amounts(what, {} if amounts is None else amounts, default)
+        return np.array([micros(what, value) for value in money], dtype=np.int64)
+
+    def _amounts(self, what: str, amounts: Amounts, default: float = 0.0) -> Floats:
+        """[C] in the order of the channels; ``default`` where nothing is said."""
+        for name in amounts:
+            check_known("channel", name, self._channels)
+        said = [amounts.get(name) for name in self._channels]
+        named = zip(self._channels, said, strict=True)
+        return np.array([default if value is None else amount(f"{what} of {name!r}", value) for name, value in named])
+
+    def _where(self, mask: Bools) -> tuple[str, ...]:
+        return tuple(name for name, true in zip(self._channels, mask, strict=True) if true)
 
 
-def _exact(split: Floats, total: Floats, low: Floats, high: Floats) -> Floats:
-    """What rounding or closed channels leave over goes where the bounds have room."""
-    rest = total - split.sum(axis=1)
-    room = np.where((rest > 0)[:, None], high - split, split - low)
-    room = np.minimum(room, 1e300)
-    share = room / np.maximum(room.sum(axis=1, keepdims=True), 1e-300)
-    return np.asarray(np.clip(split + rest[:, None] * share, low, high))
-
-
-def certificate(curves: Curves, split: Floats, current: Floats, low: Floats, high: Floats) -> Certificate:
-    """What can be said of ``split``; both other splits are brought to its total first."""
-    total = split.sum(axis=1, keepdims=True)
-    open_ = curves.scale > 0
-    equal = total * open_ / np.maximum(open_.sum(axis=1, keepdims=True), 1)
-    before = total * current / np.maximum(current.sum(axis=1, keepdims=True), 1e-300)
-    marginal = curves.marginal(split)
-    at_low, at_high = split <= low * (1 + 1e-9), split >= high * (1 - 1e-9)
-    free = open_ & ~at_low & ~at_high
-    price = np.where(free, marginal, 0.0).max(axis=1)
-    value = curves.value(split)
-    return Certificate(price, marginal, at_low, at_high, value - curves.value(equal), value - curves.value(before))
-
-
-def within_exposure(
-    target: Floats, highest: Floats, over_delivery: Floats, exposure_cap: Floats, nominal_cap: Floats
-) -> Floats:
-    """[R, C] budgets towards ``target`` whose worst case stays under the caps.
-
-    A target that would pass a cap by itself is shrunk in proportion first. ``highest`` [R, C]: the highest budgets
-    in force today; they count until midnight even if lowered now, so a raise has only the room that they leave.
-    """
-    target = target * _fits(target, over_delivery, exposure_cap, nominal_cap)[:, None]
-    lowered = np.minimum(target, highest)
-    raised = target - lowered
-    held = (np.maximum(highest, lowered) * over_delivery).sum(axis=1)
-    worst = (raised * over_delivery).sum(axis=1)
-    room = np.minimum(
-        (exposure_cap - held) / np.maximum(worst, 1e-12),
-        (nominal_cap - lowered.sum(axis=1)) / np.maximum(raised.sum(axis=1), 1e-12),
-    )
-    return np.asarray(lowered + raised * np.clip(room, 0.0, 1.0)[:, None])
-
-
-def _fits(target: Floats, over_delivery: Floats, exposure_cap: Floats, nominal_cap: Floats) -> Floats:
-    """[R] the largest part, 1 at most, of ``target`` that both caps allow."""
-    worst = np.maximum((target * over_delivery).sum(axis=1), 1e-12)
-    nominal = np.maximum(target.sum(axis=1), 1e-12)
-    return np.asarray(np.minimum(1.0, np.minimum(exposure_cap / worst, nominal_cap / nominal)))
+def _lost(count: float | None) -> bool:
+    return count is not None and math.isnan(count)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from policies import allocation, creative, pacing
+from policies import concave, creative, exposure, pacing
 from policies.bidding import bids, shading
 from policies.estimation import OWN_VARIANCE, SHARED_VARIANCE, CreativePrior, Rates, estimate
 from policies.evidence import SPEND_ELASTICITY
@@ -133,7 +133,7 @@ def plan(
     creative_prior: CreativePrior,
     prior_shares: Floats,
     highest_budget: Floats,
-) -> tuple[Plan, Ledger, allocation.Certificate | None]:
+) -> tuple[Plan, Ledger, concave.Certificate | None]:
     """One hour's plan, what to carry on, and, where a day ends, why the split that the next one moves towards is best.
 
     ``hyper``: each campaign's hyperparameters.
@@ -151,7 +151,7 @@ def plan(
         split = np.where(clock.day_ends[:, None], aim, ledger.split)
     rotation = _rotation(portfolio, evidence, cells, creative_prior, hyper)
     target = HEADROOM * split * clock.money[:, None]
-    budget = allocation.within_exposure(
+    budget = exposure.within_exposure(
         target, highest_budget, portfolio.over_delivery, portfolio.exposure_cap, portfolio.nominal_cap
     )
     # A budget counts until midnight even if lowered now: room for tomorrow's raises is made in the last hour.
@@ -204,7 +204,7 @@ def target_floor(portfolio: Portfolio, floor: Floats, evidence: Evidence, cells:
 
 def _split(
     portfolio: Portfolio, ledger: Ledger, evidence: Evidence, value: Floats, prior: Floats, hyper: Settings
-) -> tuple[Floats, allocation.Certificate]:
+) -> tuple[Floats, concave.Certificate]:
     """[R, C] shares of the day's money, moved from the old by a part of the way to equal marginal returns, and the
     certificate of those."""
     unit = unit_bids(portfolio, evidence, value)
@@ -214,18 +214,18 @@ def _split(
     share_of_cost = np.where(
         portfolio.first_price, evidence.elasticity / (1 + evidence.elasticity), evidence.cost_share
     )
-    curves = allocation.Curves.through(spend, clicks * value, share_of_cost)
+    curves = concave.Curves.through(spend, clicks * value, share_of_cost)
     low = np.where(portfolio.allowed, hyper["exploration"][:, None] / portfolio.allowed.sum(axis=1, keepdims=True), 0.0)
     high = np.where(portfolio.allowed, 1.0, 0.0)
     total = np.maximum(spend.sum(axis=1), 1e-12)
     low, high = low * total[:, None], high * total[:, None]
-    money = allocation.allocate(curves, total, low, high)
+    money = concave.allocate(curves, total, low, high)
     best = money / total[:, None]
     sure = evidence.conversions.sum(axis=(1, 2))
     trust = (_PRIOR_CONVERSIONS / (_PRIOR_CONVERSIONS + sure))[:, None]
     moved = ledger.split + hyper["allocation_move"][:, None] * (trust * prior + (1 - trust) * best - ledger.split)
     split = np.where((curves.scale > 0).any(axis=1, keepdims=True), moved, ledger.split)
-    return split, allocation.certificate(curves, money, ledger.split, low, high)
+    return split, concave.certificate(curves, money, ledger.split, low, high)
 
 
 def _rotation(portfolio: Portfolio, evidence: Evidence, cells: Floats, prior: CreativePrior, hyper: Settings) -> Floats:

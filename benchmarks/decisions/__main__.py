@@ -12,36 +12,22 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from benchmarks.decisions.desk import play
 from benchmarks.decisions.pictures import draw_pictures
-from benchmarks.decisions.score import Score, gap_closed, score
+from benchmarks.decisions.runs import named_scores
+from benchmarks.decisions.score import Score, gap_closed
 from benchmarks.decisions.systems import SYSTEMS
 from benchmarks.decisions.tables import results_table
 from benchmarks.machine import describe
 from policies.naming import check_known
-from swarm.platforms.hindsight import hindsight
-from swarm.platforms.scenarios import SCENARIOS, draw
+from swarm.platforms.scenarios import SCENARIOS
 
 FIRST_SEED, SEEDS = 9400, 30
-
-
-def scenario_scores(name: str, seeds: Sequence[int], policies: Sequence[str]) -> dict[str, Score]:
-    """Every policy on one scenario."""
-    setup = draw(name, seeds)
-    best = hindsight(setup.world, setup.calendar, setup.budgets)
-    found = {}
-    for policy in policies:
-        began = time.process_time()
-        played = play(setup, SYSTEMS[policy](setup))
-        found[policy] = score(setup, best, played, time.process_time() - began)
-    return found
 
 
 def main() -> None:
@@ -57,7 +43,7 @@ def main() -> None:
     began, scores = time.perf_counter(), dict[str, dict[str, Score]]()
     heavy_first = sorted(names, key=lambda name: -SCENARIOS[name].campaigns[1])
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        run = partial(_named, seeds=seeds, policies=policies)
+        run = partial(named_scores, seeds=seeds, policies=policies)
         for name, found in pool.imap_unordered(run, heavy_first):
             scores[name] = found
             console.print(f"  {name}: {time.perf_counter() - began:.0f} s", highlight=False)
@@ -69,10 +55,6 @@ def main() -> None:
         _write(options.json, scores, {"machine": describe(), "seeds": list(seeds), "gap": summary})
     if options.plot:
         draw_pictures(scores, options.plot)
-
-
-def _named(name: str, seeds: Sequence[int], policies: Sequence[str]) -> tuple[str, dict[str, Score]]:
-    return name, scenario_scores(name, seeds, policies)
 
 
 def _options() -> argparse.Namespace:

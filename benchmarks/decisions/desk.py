@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from policies import allocation, planning
+from policies import exposure, planning
 from policies.clock import Traffic, season
 from policies.estimation import CreativePrior
 from policies.evidence import kept_an_hour
@@ -151,7 +151,7 @@ def _money(setup: Setup, moment: Moment) -> Floats:
 def _capped(desk: Desk, wanted: Wanted) -> Wanted:
     """The same caps for all: exposure, bids' bounds, and nothing beyond the day's money as far as it is reported."""
     known = desk.portfolio
-    budget = allocation.within_exposure(
+    budget = exposure.within_exposure(
         wanted.budget, desk.highest, known.over_delivery, known.exposure_cap, known.nominal_cap
     )
     left = desk.clock.money - desk.spent.sum(axis=1) > NOTHING_LEFT * desk.clock.money

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.allocation import Certificate
 from policies.clock import Traffic
+from policies.concave import Certificate
 from policies.estimation import CreativePrior
 from policies.evidence import Memory, evidence, observe
 from policies.frames import Evidence, Plan, Portfolio, Report
