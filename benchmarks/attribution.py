@@ -4,9 +4,10 @@
 
 A seed is an account's month: 50,000 people with at least one touch on eight channels, about six each, of whom 10 to 25
 in a hundred convert. People who want the thing anyway meet five of the channels more often; in the second scenario also
-more recently. Each way to share credit out sees the month twice: without a holdout, and with one, in which each channel
-was withheld from 5 % of people at random and what they would have been shown is logged. The rules, the chain and the
-games are then calibrated by it (``policies.attribution.calibrate``), the conversion model is fitted with it as well.
+more recently; in the third they only search the brand more, which no pattern among channels gives away. Each way to
+share credit out sees the month twice: without a holdout, and with one, in which each channel was withheld from 5 % of
+people at random and what they would have been shown is logged. Every method is then calibrated by it
+(``policies.attribution.calibrate``); the conversion model, also shown without that, is fitted with it as well.
 
 The truth is each channel's loss of expected conversions, the same people living without it (all drawn alike), as a
 share of all channels' losses. Of one market's eight shares:
@@ -24,6 +25,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,7 @@ from policies.entities import TOUCH_CHANNELS
 from policies.models import weights
 from policies.models.attribution import AttributionModel
 from swarm.platforms.journeys import (
+    Buyers,
     Journeys,
     chance,
     draw_buyers,
@@ -56,10 +59,9 @@ from swarm.platforms.world import stream
 Floats = NDArray[np.float64]
 Credit = Mapping[str, float]
 REPORTED, TUNING = 9300, 500
-SCENARIOS = {"intent_in_frequency": 0.0, "intent_in_frequency_and_age": 0.4}
-"""How strongly intent shortens the age of touches."""
 MEASURES = ("misplaced", "largest", "mean", "rank", "spearman")
-BEST = "conversion model"
+BEST = "swarm"
+"""The conversion model's removals, calibrated where there is a holdout."""
 _CLOSE = 0.1
 _READ = 400
 """Journeys that the trained model is asked about, after as many as it was trained to be told of."""
@@ -77,27 +79,46 @@ CLASSICAL: Mapping[str, Callable[[Paths], Credit]] = {
 }
 
 
-def month(seed: int, people: int, hurry: float) -> tuple[Journeys, Floats]:
-    """Who lived in the market of ``seed``, and [C] what each channel truly causes."""
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """How intent shows in what people meet."""
+
+    hurry: float = 0.0
+    """How strongly it shortens the age of touches."""
+    only: str | None = None
+    """The one channel that it brings more of; by default the market's five."""
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "intent_in_frequency": Scenario(),
+    "intent_in_frequency_and_age": Scenario(hurry=0.4),
+    "intent_in_one_channel": Scenario(only="brand_search"),
+}
+
+
+def month(seed: int, people: int, scenario: Scenario) -> tuple[Buyers, Journeys, Floats]:
+    """The market of ``seed``, who lived in it, and [C] what each channel truly causes."""
     buyers = draw_buyers(seed)
-    journeys = hurried(draw_journeys(buyers, people, stream(seed, "month", 0)), hurry)
+    if scenario.only is not None:
+        buyers = replace(buyers, leaning=1.0 * (np.array(TOUCH_CHANNELS) == scenario.only))
+    journeys = hurried(buyers, draw_journeys(buyers, people, stream(seed, "month", 0)), scenario.hurry)
     whole = chance(buyers, journeys).sum()
-    return journeys, np.array([whole - chance(buyers, without(journeys, c)).sum() for c in range(len(TOUCH_CHANNELS))])
+    lost = [whole - chance(buyers, without(journeys, c)).sum() for c in range(len(TOUCH_CHANNELS))]
+    return buyers, journeys, np.array(lost)
 
 
-def paths_of(seed: int, journeys: Journeys, share: float) -> Paths:
+def paths_of(seed: int, buyers: Buyers, journeys: Journeys, share: float) -> Paths:
     """What the account logs of them where each channel is withheld from a ``share`` of people."""
     rng = stream(seed, "outcome", 0)
     converts, withheld = rng.random(len(journeys.intent)), draw_holdout(journeys, share, rng)
-    converted = (converts < chance(draw_buyers(seed), held_out(journeys, withheld))).astype(np.float64)
+    converted = (converts < chance(buyers, held_out(journeys, withheld))).astype(np.float64)
     path, place = np.nonzero(journeys.mask)
     touch = journeys.channel[path, place], journeys.before_s[path, place]
     return Paths(TOUCH_CHANNELS, path, *touch, np.ones(len(converted)), converted, converted, withheld)
 
 
-def ways(seed: int, journeys: Journeys, holdout: float, model: AttributionModel) -> dict[str, dict[str, Credit]]:
-    """Credit by method, without a holdout and with it."""
-    plain, tested = paths_of(seed, journeys, 0.0), paths_of(seed, journeys, holdout)
+def ways(journeys: Journeys, plain: Paths, tested: Paths, model: AttributionModel) -> dict[str, dict[str, Credit]]:
+    """Credit by method, from what was logged without a holdout and with it."""
     found: dict[str, dict[str, Credit]] = {}
     for name, method in CLASSICAL.items():
         found[name] = {"without": method(plain), "with": calibrate(dict(method(tested)), tested)}
@@ -105,9 +126,10 @@ def ways(seed: int, journeys: Journeys, holdout: float, model: AttributionModel)
     found["trained graph RoPE"] = {"without": read, "with": calibrate(read, tested)}
     found["holdout alone"] = {"with": {name: lift.effect for name, lift in lift_test(tested).items()}}
     fitted = ConversionModel.fit(tested)
-    found[BEST] = {"without": ConversionModel.fit(plain).removal(plain), "with": fitted.removal(tested)}
-    found[BEST + ", calibrated"] = {"with": calibrate(fitted.removal(tested), tested)}
-    found[BEST + ", Shapley"] = {"with": fitted.shapley(tested)}
+    removed = fitted.removal(tested)
+    found["conversion model"] = {"without": ConversionModel.fit(plain).removal(plain), "with": removed}
+    found["conversion model, Shapley"] = {"with": fitted.shapley(tested)}
+    found[BEST] = {"without": found["conversion model"]["without"], "with": calibrate(removed, tested)}
     return found
 
 
@@ -147,12 +169,13 @@ def counted_rank(credit: Floats, true: Floats) -> float:
     return float(agree[counted].mean())
 
 
-def run(seeds: range, people: int, holdout: float, hurry: float, model: AttributionModel) -> dict[str, Any]:
+def run(seeds: range, people: int, holdout: float, scenario: Scenario, model: AttributionModel) -> dict[str, Any]:
     """{method: {without, with: {measure: [seeds]}}}"""
     each = []
     for seed in seeds:
-        journeys, true = month(seed, people, hurry)
-        found = ways(seed, journeys, holdout, model)
+        buyers, journeys, true = month(seed, people, scenario)
+        plain, tested = (paths_of(seed, buyers, journeys, share) for share in (0.0, holdout))
+        found = ways(journeys, plain, tested, model)
         each.append({n: {k: measured(credit, true) for k, credit in w.items()} for n, w in found.items()})
     return {
         name: {kind: {m: [one[name][kind][m] for one in each] for m in MEASURES} for kind in kinds}
@@ -177,7 +200,7 @@ def _interval(x: Floats) -> list[float]:
 
 def table(title: str, told: Mapping[str, Any]) -> Table:
     """A row for each method, without and with the holdout."""
-    made = Table("credit", "holdout", *MEASURES, "misplaced beyond the model's", title=title, box=None)
+    made = Table("credit", "holdout", *MEASURES, "misplaced beyond swarm's", title=title, box=None)
     for name, kinds in told.items():
         for kind, each in kinds.items():
             made.add_row(name, kind, *("{:.3f} ({:.3f} to {:.3f})".format(*each[m]) for m in (*MEASURES, "behind")))

@@ -48,22 +48,20 @@ def removal_effects(paths: Paths, *, order: int = 1) -> Floats:
 
 def _states(paths: Paths, order: int) -> tuple[Ints, Ints]:
     """[T] the state after each touch (0 is the start), and [S] the newest touch of each state (-1: none)."""
-    size, same = len(paths.channels) + 1, paths.path
-    codes = np.zeros((order, len(same)), dtype=np.int64)  # the last touches, the newest first; 0: there was none yet
-    for back in range(order):
-        there = np.zeros(len(same), dtype=bool)
-        there[back:] = same[back:] == same[: len(same) - back]
-        codes[back, there] = paths.channel[np.flatnonzero(there) - back] + 1
+    before, _ = paths.place()
+    memory = min(order, int(before.max(initial=0)) + 1)
+    codes = np.zeros((memory, len(before)), dtype=np.int64)  # the last touches, the newest first; 0: none yet
+    for back in range(memory):
+        there = np.flatnonzero(before >= back)
+        codes[back, there] = paths.channel[there - back] + 1
     known, state = np.unique(codes, axis=1, return_inverse=True)
-    assert known.max(initial=0) < size
     return state.ravel() + 1, np.concatenate([[-1], known[0] - 1])
 
 
 def _chain(paths: Paths, state: Ints, size: int) -> tuple[csr_array, Floats]:
     """[S, S] chances to step from state to state, and [S] to convert from each."""
-    first = np.diff(paths.path, prepend=-1) != 0
-    last = np.diff(paths.path, append=-1) != 0
-    source = np.where(first, 0, np.roll(state, 1))
+    before, after = paths.place()
+    last, source = after == 0, np.where(before == 0, 0, np.roll(state, 1))
     people, conversions = paths.people[paths.path], paths.conversions[paths.path]
     leaving = np.bincount(source, people, size) + np.bincount(state[last], people[last], size)
     rate = 1.0 / np.where(leaving > 0, leaving, 1.0)

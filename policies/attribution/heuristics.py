@@ -6,8 +6,6 @@ None looks at people who did not convert, so none can tell what a channel causes
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from policies.attribution.paths import Paths
@@ -19,7 +17,7 @@ WEEK_S = 7 * 24 * 3600.0
 def first_touch(paths: Paths) -> dict[str, float]:
     """All to the first touch."""
     paths = paths.seen()
-    return _shared(paths, (_place(paths)[0] == 0) * 1.0)
+    return _shared(paths, (paths.place()[0] == 0) * 1.0)
 
 
 def last_touch(paths: Paths) -> dict[str, float]:
@@ -30,7 +28,7 @@ def last_touch(paths: Paths) -> dict[str, float]:
     {'search': 30.0, 'video': 0.0}
     """
     paths = paths.seen()
-    return _shared(paths, (_place(paths)[1] == 0) * 1.0)
+    return _shared(paths, (paths.place()[1] == 0) * 1.0)
 
 
 def linear(paths: Paths) -> dict[str, float]:
@@ -54,18 +52,11 @@ def position_based(paths: Paths, *, ends: float = 0.4) -> dict[str, float]:
     if not 0.0 <= ends <= 0.5:
         raise ValueError(f"ends {ends:g} is not between 0 and 0.5, expected for instance 0.4")
     paths = paths.seen()
-    before, after = _place(paths)
+    before, after = paths.place()
     between = np.maximum(before + after - 1, 1)  # touches that are neither first nor last
     inner = (1.0 - 2.0 * ends) / between
     weight = np.where((before == 0) | (after == 0), np.where(before + after == 1, 0.5, ends), inner)
     return _shared(paths, np.where(before + after == 0, 1.0, weight))
-
-
-def _place(paths: Paths) -> tuple[Any, Any]:
-    """[T] twice: touches before and after each in its path."""
-    length = np.bincount(paths.path, minlength=len(paths.people))
-    before = np.arange(len(paths.path)) - (np.cumsum(length) - length)[paths.path]
-    return before, length[paths.path] - 1 - before
 
 
 def _shared(paths: Paths, weight: Floats) -> dict[str, float]:

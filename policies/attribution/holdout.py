@@ -38,7 +38,7 @@ def lift_test(paths: Paths) -> dict[str, Lift]:
     ... ])
     >>> lift = lift_test(paths)["search"]
     >>> round(lift.effect, 3), round(lift.error, 1)
-    (50.0, 24.0)
+    (50.0, 24.8)
     """
     would = paths.per_path(np.ones(len(paths.path))) > 0
     unit = paths.value.sum() / max(paths.conversions.sum(), 1e-300)

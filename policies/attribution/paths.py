@@ -103,6 +103,12 @@ class Paths:
         kept = self.shown
         return replace(self, path=self.path[kept], channel=self.channel[kept], age_s=self.age_s[kept])
 
+    def place(self) -> tuple[Ints, Ints]:
+        """[T] twice: how many touches come before and after each in its path."""
+        length = np.bincount(self.path, minlength=len(self.people))
+        before = np.arange(len(self.path)) - (np.cumsum(length) - length)[self.path]
+        return before, length[self.path] - 1 - before
+
     def per_path(self, weight: Floats) -> Floats:
         """[J, C] sums of ``weight`` [T] by path and channel."""
         size = len(self.channels)
