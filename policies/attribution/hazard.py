@@ -2,18 +2,18 @@
 
 A person's hazard of converting is what they bring along, times one and what the touches add:
 
-    P(convert) = 1 - exp(-h),    h = exp(usual + person) (1 + sum_c lift_c(x_c) + sum_cd pair_cd x_c x_d)
+    P(convert) = 1 - exp(-h),    h = exp(usual + pull intent) (1 + sum_c lift_c(x_c) + sum_cd pair_cd x_c x_d)
 
 Touches fade exponentially in real time, at half-lives of half a day, some days and a third of a month side by side,
 and more of the same adds less: x = log(1 + sum 2^(-age / half-life)). Additive hazards are usual in attribution (Zhang,
 Wei and Ren, "Multi-Touch Attribution in Online Advertising with Survival Theory", 2014), fading and saturation in
 media-mix models.
 
-Who wants the thing anyway meets some channels more often, so what a person *would* have met tells of the person, and
-only what they *did* meet acts. Without a holdout these are the same touches, told apart by their age alone; a
-randomised holdout sets them apart by chance.
+Who wants the thing anyway meets some channels more often, so what a person *would* have met tells of their intent
+(``intent``), and only what they *did* meet acts. Without a holdout these are the same touches; a randomised holdout
+sets them apart by chance.
 
-Letters: J paths, T touches, C channels, H half-lives, F features of touches, P features of people, K coalitions.
+Letters: J paths, T touches, C channels, H half-lives, F features of touches, K coalitions.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ _PAIRED = 1
 """Place of the half-life at which pairs of channels are looked at."""
 _LIFT_SD, _PAIR_SD = 1.4, 0.7
 """Of the priors of a lift and of what a pair adds, both half normal, in usual hazards."""
-_INTENT_SD, _COUNT_SD = 1.0, 0.05
-"""Of the priors of what intent does to the log hazard, and of what else the counts of touches tell of a person."""
+_PULL_SD = 1.0
+"""Of the prior of what intent does to the log hazard."""
+_UNTIL = {"maxiter": 500, "ftol": 1e-8}
 _ROWS = 4096
 """Paths whose coalitions are asked for at once."""
 
@@ -55,10 +56,10 @@ class ConversionModel:
 
     channels: tuple[str, ...]
     intent: Intent
-    centre: Floats
-    """[P] mean features of people."""
-    person: Floats
-    """[1 + P] log of the hazard of the mean person without a touch, and what features of people add to it."""
+    usual: float
+    """Log of the hazard without a touch, where intent is 0."""
+    pull: float
+    """What intent adds to it."""
     lift: Floats
     """[F] what features of touches add to the hazard, over that without a touch; not negative."""
 
@@ -74,10 +75,8 @@ class ConversionModel:
                 f"{paths.conversions.sum():g} conversions of {paths.people.sum():g} people, expected some and not all"
             )
         intent = Intent.fit(_counts(paths), paths.people)
-        people, touches = _people(intent, paths), _touches(paths, paths.shown)
-        centre = np.average(people, axis=0, weights=paths.people)
-        person, lift = _fitted(people - centre, touches, paths)
-        return cls(paths.channels, intent, centre, person, lift)
+        weights = _fitted(intent.read(_counts(paths)), _touches(paths, paths.shown), paths)
+        return cls(paths.channels, intent, float(weights[0]), float(weights[1]), weights[2:])
 
     def chance(self, paths: Paths) -> Floats:
         """[J] that one of each path's people converts, by the touches that they were shown."""
@@ -96,8 +95,7 @@ class ConversionModel:
 
     def _brought(self, paths: Paths) -> Floats:
         """[J] the hazard without a touch."""
-        features = _people(self.intent, paths) - self.centre
-        return np.asarray(np.exp(self.person[0] + features @ self.person[1:]))
+        return np.asarray(np.exp(self.usual + self.pull * self.intent.read(_counts(paths))))
 
     def _worth(self, paths: Paths, sets: Bools) -> Floats:
         """[K] value of the conversions that are expected if only the channels of each of ``sets`` [K, C] were there."""
@@ -118,12 +116,6 @@ def _counts(paths: Paths) -> Floats:
     return paths.per_path(np.ones(len(paths.path)))
 
 
-def _people(intent: Intent, paths: Paths) -> Floats:
-    """[J, P = 1 + C] intent as far as it shows, and the counts that it shows in."""
-    counts = _counts(paths)
-    return np.column_stack([intent.read(counts), np.log1p(counts)])
-
-
 def _touches(paths: Paths, there: Bools) -> Floats:
     """[J, F] each channel's faded touches by half-life, then products of pairs of channels."""
     fresh = [np.log1p(paths.per_path(np.exp2(-paths.age_s / half_life) * there)) for half_life in HALF_LIVES_S]
@@ -137,24 +129,17 @@ def _there(sets: Bools) -> Bools:
     return np.column_stack([*[sets] * len(HALF_LIVES_S), *pairs]).astype(bool)
 
 
-def _fitted(people: Floats, touches: Floats, paths: Paths) -> tuple[Floats, Floats]:
-    """The posterior's mode: [1 + P] of ``people`` [J, P] and [F] of ``touches`` [J, F]."""
-    people = np.column_stack([np.ones(len(people)), people])
-    split, channels = people.shape[1], len(paths.channels)
-    alone = channels * len(HALF_LIVES_S)
-    precision = np.concatenate(
-        [
-            [0.0, _INTENT_SD**-2],
-            np.full(channels, _COUNT_SD**-2),
-            np.full(alone, _LIFT_SD**-2),
-            np.full(touches.shape[1] - alone, _PAIR_SD**-2),
-        ]
-    )
+def _fitted(intent: Floats, touches: Floats, paths: Paths) -> Floats:
+    """[2 + F] the posterior's mode: usual, pull and lifts, given ``intent`` [J] and ``touches`` [J, F]."""
+    people = np.column_stack([np.ones(len(intent)), intent])
+    alone = len(paths.channels) * len(HALF_LIVES_S)
+    deviations = [np.inf, _PULL_SD], np.full(alone, _LIFT_SD), np.full(touches.shape[1] - alone, _PAIR_SD)
+    precision = np.concatenate(deviations) ** -2.0
     rest = paths.people - paths.conversions
 
     def loss(weights: Floats) -> tuple[float, Floats]:
         """Negative log posterior and its gradient."""
-        brought, factor = np.exp(people @ weights[:split]), 1.0 + touches @ weights[split:]
+        brought, factor = np.exp(people @ weights[:2]), 1.0 + touches @ weights[2:]
         hazard = brought * factor
         chance = np.maximum(-np.expm1(-hazard), 1e-300)
         slope = rest - paths.conversions * np.exp(-hazard) / chance  # by the hazard
@@ -163,7 +148,6 @@ def _fitted(people: Floats, touches: Floats, paths: Paths) -> tuple[Floats, Floa
         return float(found), gradient + precision * weights
 
     rate = paths.conversions.sum() / paths.people.sum()
-    start = np.concatenate([[np.log(0.5 * rate)], np.zeros(split - 1), np.full(touches.shape[1], 0.1)])
-    bounds = [(None, None)] * split + [(0.0, None)] * touches.shape[1]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500}).x
-    return found[:split], found[split:]
+    start = np.concatenate([[np.log(0.5 * rate), 0.0], np.full(touches.shape[1], 0.1)])
+    bounds = [(None, None)] * 2 + [(0.0, None)] * touches.shape[1]
+    return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=_UNTIL).x)

@@ -41,7 +41,7 @@ def lift_test(paths: Paths) -> dict[str, Lift]:
     (50.0, 24.8)
     """
     would = paths.per_path(np.ones(len(paths.path))) > 0
-    unit = paths.value.sum() / max(paths.conversions.sum(), 1e-300)
+    unit = float(paths.value.sum() / max(paths.conversions.sum(), 1e-300))
     found = {}
     for c, name in enumerate(paths.channels):
         met, kept = (_rate(paths, would[:, c] & (paths.withheld[:, c] == held)) for held in (False, True))

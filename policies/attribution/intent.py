@@ -16,7 +16,8 @@ import numpy as np
 from policies.frames import Floats
 
 _POINTS, _MASS = np.polynomial.hermite_e.hermegauss(15)
-_SWEEPS = 40
+_SWEEPS, _CLOSE = 60, 1e-3
+"""Most sweeps, and the step after which there is no other."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +38,8 @@ class Intent:
             belief = cls(rate, loading)._posterior(counts) * people[:, None]
             step = _newton(rate, loading, belief.sum(axis=0), counts.T @ belief)
             rate, loading = rate + step[0], loading + step[1]
+            if np.abs(step).max() < _CLOSE:
+                break
         return cls(rate, loading * np.sign(loading.sum() or 1.0))
 
     def read(self, counts: Floats) -> Floats:
