@@ -2,7 +2,7 @@
 
     python -m benchmarks.attribution [--seeds N] [--people N] [--holdout 0.05] [--tuning] [--json FILE]
 
-A seed is an account's month: 50,000 people with at least one touch on eight channels, about six each, of whom 10 to 25
+A seed is an account's month: 50,000 people with at least one touch on eight channels, about six each, of whom 9 to 30
 in a hundred convert. People who want the thing anyway meet five of the channels more often; in the second scenario also
 more recently; in the third they only search the brand more. Each way to share credit out sees the month twice: without
 a holdout, and with one, in which each channel was withheld from 5 % of people at random and what they would have been
