@@ -11,7 +11,7 @@ Letters: J journeys, L touches, C channels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _LEANING = np.array([0.3, 1.0, 0.0, 0.9, 0.0, 0.1, 0.7, 0.3])
-"""[C] how much more often people who want the thing meet a channel."""
+"""[C] the usual ``Buyers.leaning``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class Buyers:
     """[C, C] what two stocks add together, in organic hazards."""
     frequency: Floats
     """[C] touches of a journey at mean intent."""
+    leaning: Floats = field(default_factory=_LEANING.copy)
+    """[C] the usual ``Buyers.leaning``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def draw_buyers(seed: int) -> Buyers:
 def draw_journeys(buyers: Buyers, count: int, rng: np.random.Generator) -> Journeys:
     """``count`` people who had at least one touch, at most ``MOST_TOUCHES``."""
     intent = rng.standard_normal(count)
-    rate = buyers.frequency * np.exp(_LEANING * intent[:, None] - 0.5 * _LEANING**2)
+    rate = buyers.frequency * np.exp(buyers.leaning * intent[:, None] - 0.5 * buyers.leaning**2)
     length = np.clip(rng.poisson(rate.sum(axis=1)), 1, MOST_TOUCHES)
     mask = np.arange(MOST_TOUCHES) < length[:, None]
     which = np.cumsum(rate, axis=1) / rate.sum(axis=1, keepdims=True)
@@ -121,3 +123,26 @@ def _stocks(buyers: Buyers, journeys: Journeys) -> Floats:
 def without(journeys: Journeys, channel: int) -> Journeys:
     """The same people as if ``channel`` had been switched off."""
     return replace(journeys, mask=journeys.mask & (journeys.channel != channel))
+
+
+def hurried(buyers: Buyers, journeys: Journeys, strength: float) -> Journeys:
+    """The same people where intent also shortens the time since a touch, on the channels that it leans to.
+
+    Who is about to buy searches the brand now: so even the touches' age tells of the person, not of the touch alone.
+    At ``strength`` 0 nothing changes; at 1 a standard deviation of intent divides ages on a channel of leaning 1 by e.
+    """
+    ages = journeys.before_s * np.exp(-strength * buyers.leaning[journeys.channel] * journeys.intent[:, None])
+    ages = np.where(journeys.mask, np.minimum(ages, LONGEST_S), 0.0)
+    order = np.argsort(np.where(journeys.mask, -ages, 1.0), axis=1, kind="stable")
+    channel = np.take_along_axis(journeys.channel, order, axis=1)
+    return replace(journeys, channel=channel, before_s=np.take_along_axis(ages, order, axis=1))
+
+
+def draw_holdout(journeys: Journeys, share: float, rng: np.random.Generator) -> Bools:
+    """[J, C] from which people each channel is withheld, a random ``share`` of them, each channel by itself."""
+    return np.asarray(rng.random((len(journeys.intent), len(TOUCH_CHANNELS))) < share)
+
+
+def held_out(journeys: Journeys, withheld: Bools) -> Journeys:
+    """The same people without the touches that a holdout [J, C] keeps from them."""
+    return replace(journeys, mask=journeys.mask & ~np.take_along_axis(withheld, journeys.channel, axis=1))
