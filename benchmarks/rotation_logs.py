@@ -3,7 +3,8 @@
 A round is an impression. Its context is campaign, channel and part of the day; the action is the creative that a
 rotation draws for it; it may bring a click, and a click a conversion. Rates are the market's own: those of a day's
 auctions at the usual bid. The log is of the swarm's rotation, renewed after every part of the day from what it has seen
-so far; the judged policy is the rotation that another past would have led to, one for each channel.
+so far, or held as the past left it; the judged policy is the rotation that another past would have led to, one for each
+channel.
 
 Letters: R campaigns, C channels, T parts of a day, X contexts (R C T), K creatives, S steps of time, n rows.
 """
@@ -29,7 +30,7 @@ from swarm.platforms.world import Listing, World, draw_world, stream
 CAMPAIGNS, CREATIVES, PARTS, DAYS = 4, 6, 6, 3
 _IMPRESSIONS = (200_000, 400_000)
 _PAST = (2_000, 20_000)
-"""Impressions of each campaign on each channel that the judged rotations rest on."""
+"""Impressions of each campaign on each channel that a judged or held rotation rests on."""
 _EXPLORATION = 0.7
 
 
@@ -64,12 +65,16 @@ class Record:
     """The target's true mean reward, clicks and conversions."""
 
 
-def draw(seed: int, index: int) -> Record:
-    """The ``index``-th log of a market."""
+def draw(seed: int, index: int, *, times: int = 1, held: bool = False) -> Record:
+    """The ``index``-th log of a market, of 200,000 to 400,000 impressions ``times`` over.
+
+    ``held``: the logged rotation is not renewed.
+    """
     rng = stream(seed, "rotation log", index)
     truth = _truth(seed, rng)
-    target = _judged(truth, rng)
-    chances, shown, clicked, converted = _play(truth, int(rng.integers(*_IMPRESSIONS)), rng)
+    target = _after_a_past(truth, rng)
+    first = _after_a_past(truth, rng) if held else None
+    chances, shown, clicked, converted = _play(truth, times * int(rng.integers(*_IMPRESSIONS)), rng, first)
     wide = np.broadcast_to(target, chances.shape)
     values = {name: truth.value(target, conversions=name == "conversions") for name in ("clicks", "conversions")}
     return Record(
@@ -111,8 +116,8 @@ def _day(world: World) -> tuple[Floats, Floats]:
     return shown, clicked
 
 
-def _judged(truth: Truth, rng: np.random.Generator) -> Floats:
-    """[R, C, K] what the swarm's rotation would be after another past, shown equally, of each channel."""
+def _after_a_past(truth: Truth, rng: np.random.Generator) -> Floats:
+    """[R, C, K] what the swarm's rotation would be after a past of each channel, creatives shown equally."""
     exists = np.repeat(truth.exists, len(FOUR), axis=0)
     past = rng.integers(*_PAST, endpoint=True) / exists.sum(axis=1, keepdims=True)
     shown = np.where(exists, np.rint(past), 0.0)
@@ -134,7 +139,9 @@ def _rotation(shown: Floats, clicked: Floats, converted: Floats, exists: Bools) 
     return rotation(score, variance, exists, exploration=np.full(len(shown), _EXPLORATION))
 
 
-def _play(truth: Truth, impressions: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
+def _play(
+    truth: Truth, impressions: int, rng: np.random.Generator, held: Floats | None
+) -> tuple[Floats, Floats, Floats, Floats]:
     """The log: chances, impressions, clicks and conversions, each [D, T, R, C, K], in the order of time."""
     frequency = np.broadcast_to(np.moveaxis(truth.frequency, 2, 0) / DAYS, (DAYS, PARTS, CAMPAIGNS, len(FOUR)))
     rounds = rng.multinomial(impressions, frequency.ravel()).reshape(frequency.shape)
@@ -142,7 +149,7 @@ def _play(truth: Truth, impressions: int, rng: np.random.Generator) -> tuple[Flo
     chances, happened = np.zeros((*rounds.shape, CREATIVES)), np.zeros((3, *rounds.shape, CREATIVES))
     for day in range(DAYS):
         for part in range(PARTS):
-            chances[day, part] = _rotation(seen[0], seen[1], seen[2], truth.exists)[:, None]
+            chances[day, part] = _rotation(seen[0], seen[1], seen[2], truth.exists)[:, None] if held is None else held
             shown = rng.multinomial(rounds[day, part], chances[day, part])
             clicked = rng.binomial(shown, truth.click[:, :, part])
             happened[:, day, part] = shown, clicked, rng.binomial(clicked, truth.convert[:, :, part])
