@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -55,34 +54,31 @@ def _row(found: Estimate, true: float, rounds: float) -> Floats:
     return np.array([abs(found.value / true - 1), low <= true <= high, (high - low) / true, found.effective / rounds])
 
 
-def run(logs: int, seeds: range = SEEDS) -> dict[str, dict[str, dict[str, Figure]]]:
-    """Figures by case and estimator."""
-    places = [(seeds[i // PER_SEED], i % PER_SEED) for i in range(logs)]
-    return {case: _figures(places, *how) for case, how in CASES.items()}
+def run(seeds: range = SEEDS) -> dict[str, dict[str, dict[str, Figure]]]:
+    """Figures by case and estimator, of four logs of each seed."""
+    return {case: _figures(seeds, *how) for case, how in CASES.items()}
 
 
-def _figures(places: list[tuple[int, int]], reward: str, times: int, held: bool) -> dict[str, dict[str, Figure]]:
-    records = (draw(seed, index, times=times, held=held) for seed, index in places)
+def _figures(seeds: range, reward: str, times: int, held: bool) -> dict[str, dict[str, Figure]]:
+    records = (draw(seed, index, times=times, held=held) for seed in seeds for index in range(PER_SEED))
     rows = [judged(record, reward, np.random.default_rng(i)) for i, record in enumerate(records)]
-    of = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    seeds = np.array([seed for seed, _ in places])
+    of = {name: np.array([row[name] for row in rows]).reshape(len(seeds), PER_SEED, 4) for name in rows[0]}
     return {
         name: {
-            "median_error": _resampled(found[:, 0], seeds, np.median),
-            "coverage": _resampled(found[:, 1], seeds, np.mean),
-            "width": _resampled(found[:, 2], seeds, np.mean),
-            "width_over_ipw": _resampled(found[:, 2] / of["ipw"][:, 2], seeds, np.mean),
-            "effective_share": _resampled(found[:, 3], seeds, np.median),
+            "median_error": _resampled(found[..., 0], np.median),
+            "coverage": _resampled(found[..., 1], np.mean),
+            "width": _resampled(found[..., 2], np.mean),
+            "width_over_ipw": _resampled(found[..., 2] / of["ipw"][..., 2], np.mean),
+            "effective_share": _resampled(found[..., 3], np.median),
         }
         for name, found in of.items()
     }
 
 
-def _resampled(values: Floats, seeds: NDArray[np.int64], statistic: Callable[[Floats], Any]) -> Figure:
-    """``statistic`` of ``values`` [n] with its bootstrap interval, whole seeds drawn."""
-    rng, groups = np.random.default_rng(0), [values[seeds == seed] for seed in np.unique(seeds)]
-    draws = rng.integers(len(groups), size=(2_000, len(groups)))
-    found = [statistic(np.concatenate([groups[g] for g in draw])) for draw in draws]
+def _resampled(values: Floats, statistic: Callable[..., Any]) -> Figure:
+    """``statistic`` of ``values`` [seeds, 4] with its bootstrap interval, whole seeds drawn."""
+    draws = np.random.default_rng(0).integers(len(values), size=(2_000, len(values)))
+    found = statistic(values[draws].reshape(len(draws), -1), axis=1)
     return [float(statistic(values)), *(float(x) for x in np.quantile(found, [0.025, 0.975]))]
 
 
@@ -107,7 +103,7 @@ def _cell(figure: Figure, unit: float, digits: int = 1) -> str:
 def main() -> None:
     """Measure, print, and write JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--logs", type=int, default=len(SEEDS) * PER_SEED, help="how many logs, 400 at most")
+    parser.add_argument("--logs", type=int, default=len(SEEDS) * PER_SEED, help="how many, four a seed")
     parser.add_argument("--bandit", type=Path, nargs=2, metavar=("UNIFORM", "OTHER"), help="read these logs instead")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -115,7 +111,9 @@ def main() -> None:
     if options.bandit:
         console.print(open_bandit.crossed(*options.bandit))
         return
-    found = run(options.logs)
+    if not 0 < options.logs <= len(SEEDS) * PER_SEED or options.logs % PER_SEED:
+        parser.error(f"--logs is {options.logs}, expected a multiple of {PER_SEED} up to {len(SEEDS) * PER_SEED}")
+    found = run(SEEDS[: options.logs // PER_SEED])
     console.print(f"{machine.describe()}; {options.logs} logs", highlight=False)
     console.print(table(found))
     if options.json:
