@@ -51,7 +51,7 @@ def judged(record: Record, reward: str, rng: np.random.Generator) -> dict[str, F
 
 def _row(found: Estimate, true: float, rounds: float) -> Floats:
     low, high = found.interval()
-    return np.array([abs(found.value / true - 1), low <= true <= high, (high - low) / true, found.effective / rounds])
+    return np.array([found.value / true - 1, low <= true <= high, (high - low) / true, found.effective / rounds])
 
 
 def run(seeds: range = SEEDS) -> dict[str, dict[str, dict[str, Figure]]]:
@@ -65,7 +65,8 @@ def _figures(seeds: range, reward: str, times: int, held: bool) -> dict[str, dic
     of = {name: np.array([row[name] for row in rows]).reshape(len(seeds), PER_SEED, 4) for name in rows[0]}
     return {
         name: {
-            "median_error": _resampled(found[..., 0], np.median),
+            "median_error": _resampled(np.abs(found[..., 0]), np.median),
+            "bias": _resampled(found[..., 0], np.mean),
             "coverage": _resampled(found[..., 1], np.mean),
             "width": _resampled(found[..., 2], np.mean),
             "width_over_ipw": _resampled(found[..., 2] / of["ipw"][..., 2], np.mean),
@@ -85,11 +86,19 @@ def _resampled(values: Floats, statistic: Callable[..., Any]) -> Figure:
 def table(found: Mapping[str, Mapping[str, Mapping[str, Figure]]]) -> Table:
     """A row for each estimator of each case."""
     made = Table(
-        "reward", "estimator", "median error, %", "coverage, %", "width, %", "width / ipw", "effective, %", box=None
+        "reward",
+        "estimator",
+        "median error, %",
+        "bias, %",
+        "coverage, %",
+        "width, %",
+        "width / ipw",
+        "effective, %",
+        box=None,
     )
     for case, estimators in found.items():
         for name, figures in estimators.items():
-            percent = (_cell(figures[key], 100.0) for key in ("median_error", "coverage", "width"))
+            percent = (_cell(figures[key], 100.0) for key in ("median_error", "bias", "coverage", "width"))
             ratio, share = _cell(figures["width_over_ipw"], 1.0, 3), _cell(figures["effective_share"], 100.0)
             made.add_row(case, name, *percent, ratio, share)
     return made
@@ -107,7 +116,7 @@ def main() -> None:
     parser.add_argument("--bandit", type=Path, nargs=2, metavar=("UNIFORM", "OTHER"), help="read these logs instead")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    console = Console(width=170)
+    console = Console(width=180)
     if options.bandit:
         console.print(open_bandit.crossed(*options.bandit))
         return
