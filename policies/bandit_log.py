@@ -46,8 +46,8 @@ class Log:
         checked = {
             "action": action.astype(np.int64),
             "reward": numbers("reward", self.reward, rows),
-            "propensity": numbers("propensity", propensity, rows, *propensity.shape[1:]),
-            "context": numbers("context", context, rows, *context.shape[1:]),
+            "propensity": numbers("propensity", propensity, rows, *propensity.shape[1:2]),
+            "context": numbers("context", context, rows, context.shape[1] if context.ndim > 1 else 1),
             "counts": counts,
         }
         for name, value in checked.items():

@@ -30,6 +30,8 @@ from policies.bandit_log import Log, distribution, numbers, taken, weights
 from policies.frames import Floats
 from policies.ridge import PooledRidge, Sums
 
+__all__ = ["FOLDS", "Estimate", "Log", "cross_fitted", "dm", "dr", "evaluate", "ipw", "snipw"]
+
 FOLDS = 5
 
 
@@ -59,6 +61,10 @@ def ipw(log: Log, target: ArrayLike) -> Estimate:
     Raises:
         ValueError: if ``target`` is no distribution, acts where the log never does, or the propensities cannot be
             those of the log: weights that do not average 1.
+
+    >>> log = Log(np.array([0, 1, 1]), np.array([0.0, 1.0, 0.0]), propensity=np.array([0.5, 0.5, 0.5]))
+    >>> round(ipw(log, [[0.25, 0.75]] * 3).value, 3)
+    0.5
     """
     w = weights(log, target)
     value = log.mean(w * log.reward)

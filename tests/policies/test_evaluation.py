@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from policies.bandit_log import Log, weights
-from policies.evaluation import FOLDS, cross_fitted, dm, dr, evaluate, ipw, snipw
+from policies.bandit_log import weights
+from policies.evaluation import FOLDS, Log, cross_fitted, dm, dr, evaluate, ipw, snipw
 from policies.ridge import PooledRidge, Sums
 
 FREQUENCY = np.array([0.3, 0.7])
@@ -183,6 +183,7 @@ def _log(**changes: object) -> Log:
         ({"propensity": [0.5, 1.5]}, "row 1 is 1.5"),
         ({"propensity": [[0.5, 0.5], [0.5, 0.4]]}, r"propensity of row 1 is \[0\.5 0\.4\], expected chances that add"),
         ({"propensity": [0.5]}, r"propensity has shape \(1,\), expected \(2,\)"),
+        ({"context": [1.0, 2.0]}, r"context has shape \(2,\), expected \(2, 1\)"),
         ({"reward": [0.0, np.nan]}, "reward holds a NaN"),
         ({"action": [0.0, 1.0]}, "action must be whole numbers from 0"),
         ({"action": [0, -1]}, "action must be whole numbers from 0"),
