@@ -1,5 +1,8 @@
 """Which platform experts a campaign should use, and how much of each.
 
+All experts that a campaign allows get a share. The best two alone, as a sparse mixture has it, would lose half of what
+there is to gain: a second or third platform still has cheap clicks when the best one's have been bought.
+
 Letters: B campaigns, E experts, V width of a value, S steps of money.
 """
 
@@ -12,8 +15,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from mechanisms.base import AttentionOutput
-from mechanisms.routing import route
+from mechanisms.base import AttentionOutput, masked_softmax
 from policies.models.head import HeadModel, projection
 from policies.models.shapes import Shape
 
@@ -21,10 +23,9 @@ WIDTH = 256
 """Width of the embeddings of campaigns and experts."""
 FEATURES = 32
 """Features of a campaign as an expert sees it."""
-TOP_K = 2
-"""Experts that get a share."""
-ADVICE = 0.5
-"""Weight of the router's gates in a campaign's first split, as configured by default; the rest is equal shares."""
+ADVICE, TEMPERATURE = 0.5, 0.5
+"""Weight and softness of the router's gates in a campaign's first split, as configured by default; the rest is equal
+shares (``policies.learning.prior_shares``)."""
 
 
 class ExpertRouter(HeadModel):
@@ -63,15 +64,15 @@ class ExpertRouter(HeadModel):
             mask: [B, E] boolean, experts a campaign may use.
 
         Returns:
-            Output [B, 1, V]: values mixed by the gates of the best two, which sum to 1 (0 if nothing is allowed);
-            weights [B, 1, E]: softmax over all allowed experts; extras ``features`` [B, E, 32].
+            Output [B, 1, V]: values mixed by the gates, which sum to 1 (0 if nothing is allowed); weights [B, 1, E]:
+            the gates, a softmax over all allowed experts; extras ``features`` [B, E, 32].
 
         Raises:
             ValueError: if a head that the run has learnt has another number of experts.
         """
         features = (query + key) @ self.body.T
-        probabilities, gates = route(self._logits(query, key, features), _allowed(key, mask), TOP_K)
-        return AttentionOutput(gates[:, None] @ value, probabilities[:, None], {"features": features})
+        gates = masked_softmax(self._logits(query, key, features), _allowed(key, mask))[:, None]
+        return AttentionOutput(gates @ value, gates, {"features": features})
 
     def simple(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> AttentionOutput:
         """Equal shares of all allowed experts; the features are there, for the run to learn on."""
@@ -83,12 +84,15 @@ class ExpertRouter(HeadModel):
         """[B] value lost against the best split, in per cent of it.
 
         Args:
-            output: [B, 1, E], gates; the split is half of them and half equal shares, as a campaign's first one is.
+            output: [B, 1, E], gates; the split is half of them, sharpened, and half equal shares, as a campaign's first
+                one is.
             target: ``worth`` [B, E, S], what an expert's platform brings for 0 to all the money, over the best split.
         """
         worth = target["worth"]
         allowed = (worth[..., -1] > 0).to(output)
-        split = ADVICE * output[:, 0] + (1.0 - ADVICE) * allowed / allowed.sum(-1, keepdim=True)
+        sharp = output[:, 0] ** (1.0 / TEMPERATURE)
+        chosen = sharp / sharp.sum(-1, keepdim=True)
+        split = ADVICE * chosen + (1.0 - ADVICE) * allowed / allowed.sum(-1, keepdim=True)
         place = split * (worth.shape[-1] - 1)
         low = place.detach().floor().long().clamp(0, worth.shape[-1] - 2)[..., None]
         left, right = (worth.gather(-1, at)[..., 0] for at in (low, low + 1))

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from mechanisms.health_signals import SIGNALS
 from policies.embedding import embed_many
+from policies.learning import prior_shares
 from policies.models.creative import ELEMENTS, CreativeScorer
 from policies.models.cross import CrossPlatform
 from policies.models.health import HealthGate
 from policies.models.router import ExpertRouter
 from policies.models.shapes import check_arrays
+from swarm.spec.config import SwarmConfig
 
 TEXTS = ["stop scrolling", "sleep in a week", "social proof", "try it tonight for free"]
 
@@ -127,18 +129,16 @@ def test_a_simple_router_shares_equally_among_the_allowed() -> None:
     assert torch.equal(answer.weights, answer.output)
 
 
-def test_router_gates_are_the_softmax_of_the_best_two() -> None:
-    """One regression per expert on its features; gates renormalise the top two."""
+def test_router_gates_are_the_softmax_of_one_regression_per_expert() -> None:
+    """All that are allowed get a share, the weights tell the same."""
     model, head = ExpertRouter(), _router_head()
     model.set_head(head, 3)
     query, key = _campaigns()
     answer = _route(model, query, key)
     features = answer.extras["features"].double().numpy()
-    logits = np.einsum("bef,ef->be", features, head["weights"]) + head["bias"]
-    odds = np.exp(logits)
-    np.testing.assert_allclose(answer.weights[:, 0], odds / odds.sum(-1, keepdims=True), atol=1e-5)
-    top = np.where(odds >= np.sort(odds, axis=-1)[:, -2:-1], odds, 0)
-    np.testing.assert_allclose(answer.output[:, 0], top / top.sum(-1, keepdims=True), atol=1e-5)
+    odds = np.exp(np.einsum("bef,ef->be", features, head["weights"]) + head["bias"])
+    np.testing.assert_allclose(answer.output[:, 0], odds / odds.sum(-1, keepdims=True), atol=1e-5)
+    torch.testing.assert_close(answer.weights, answer.output)
 
 
 def test_the_router_mixes_what_its_experts_say() -> None:
@@ -224,16 +224,23 @@ def test_shipped_routes_take_any_number_of_experts() -> None:
     for experts in (3, 5):
         answer = _route(model, *_campaigns(2, experts))
         torch.testing.assert_close(answer.output.sum(-1), torch.ones(2, 1))
-        assert ((answer.output > 0).sum(-1) == 2).all()
+        assert (answer.output > 0).all()
 
 
 def test_a_split_loses_what_the_best_one_would_have_brought() -> None:
-    """Straight lines between the steps; half of a split is equal shares, whatever the gates are."""
+    """Straight lines between the steps, of the split that a campaign begins with by default."""
     worth = torch.tensor([[[0.0, 0.5, 1.0], [0.0, 0.1, 0.2]]])
-    gates = torch.tensor([[[1.0, 0.0]]])
-    assert ExpertRouter().loss(gates, {"worth": worth}).item() == pytest.approx(100 * (1 - 0.75 - 0.05))
+    gates = torch.tensor([[[0.8, 0.2]]])
+    first, second = prior_shares(
+        gates[0].double().numpy(),
+        np.ones((1, 2), bool),
+        weight=SwarmConfig().routing.prior_weight,
+        temperature=np.array([SwarmConfig().routing.temperature]),
+    )[0]
+    loss = ExpertRouter().loss(gates, {"worth": worth}).item()
+    assert loss == pytest.approx(100 * (1 - first - 0.2 * second), rel=1e-5)
     one = torch.tensor([[[0.0, 0.5, 1.0], [0.0, 0.0, 0.0]]])
-    assert ExpertRouter().loss(gates, {"worth": one}).item() == pytest.approx(0.0)
+    assert ExpertRouter().loss(torch.tensor([[[1.0, 0.0]]]), {"worth": one}).item() == pytest.approx(0.0)
 
 
 def _bridge() -> tuple[Tensor, Tensor, Tensor]:

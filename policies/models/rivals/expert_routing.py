@@ -11,11 +11,12 @@ from sklearn.linear_model import Ridge
 
 from policies.models.task import Arrays, Fit, Predict, Sample
 
-_TOP = 2
+_SHARPNESS = 1.5
+"""The best of 0.5, 1, 1.5 and 2 on the validation seeds."""
 
 
 def ridge(training: Sample) -> Predict:
-    """Ridge regression, per platform, of the log of what half of the money brings there; gates are its best two."""
+    """Ridge regression, per platform, of the log of what half of the money brings there; gates go by it."""
     worth, mask = training.target["worth"], training.inputs["mask"]
     half = np.log(np.maximum(worth[..., worth.shape[-1] // 2], 1e-3))
     x = _campaigns(training.inputs)
@@ -23,8 +24,7 @@ def ridge(training: Sample) -> Predict:
 
     def predict(inputs: Arrays) -> NDArray[Any]:
         level = np.stack([each.predict(_campaigns(inputs)) for each in fitted], axis=1)
-        odds = np.where(inputs["mask"], np.exp(2.0 * level), 0.0)
-        odds[odds < np.sort(odds, axis=1)[:, -_TOP, None]] = 0.0
+        odds = np.where(inputs["mask"], np.exp(_SHARPNESS * level), 0.0)
         return np.asarray((odds / odds.sum(axis=1, keepdims=True))[:, None], np.float32)
 
     return predict
