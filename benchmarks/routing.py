@@ -40,7 +40,6 @@ from policies.models.router import ExpertRouter
 from swarm.platforms.auction import Auction
 from swarm.platforms.calendar import Calendar
 from swarm.platforms.channels import FOUR
-from swarm.platforms.market import Market
 from swarm.platforms.samples.campaigns import described, listings
 from swarm.platforms.world import Listing, World, draw_world, stream
 from swarm.spec.config import SwarmConfig
@@ -58,9 +57,7 @@ def values(seed: int, campaigns: int) -> Floats:
     world = draw_world(drawn, FOUR, shocks_per_week=0.0)
     calendar = Calendar(date(2026, 6, 1), [one.zone for one in drawn])
     budgets = np.array([[round(one.daily_budget * 1e6)] * DAYS for one in drawn])
-    return np.stack(
-        [play(Market(world, calendar, days=DAYS, budgets=budgets), shares) for shares in _splits(world, words)]
-    )
+    return np.stack([play(world, calendar, budgets, shares).value for shares in _splits(world, words)])
 
 
 def _newcomers(seed: int, count: int) -> tuple[list[Listing], NDArray[np.float32]]:

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from policies.frames import Floats
 
 Hours = NDArray[np.int32]
+USUAL_SEASON = 0.6
+"""First guess: campaigns follow the week somewhat less than the mean of all traffic does."""
 _PRIOR_HOURS = 3.0
-"""Hours of the usual swing that the first guess, a season of 1, is worth."""
+"""Hours of the usual swing that the first guess is worth."""
 _HIGHEST = 1.5
 _LEAST = 0.02
 """Traffic of an hour is never taken for less, over that of the mean hour."""
@@ -30,7 +32,7 @@ class Traffic:
 
     profile: Floats
     """[168]"""
-    season: Floats | float = 1.0
+    season: Floats | float = USUAL_SEASON
     """[R], or one of all campaigns."""
 
     @cached_property
@@ -64,7 +66,7 @@ def season(pattern: Floats) -> Floats:
 
     ``pattern`` [R, C, 5]: sums over hours of weight, x, y, xx and xy, where x is the usual swing and y what the hour
     bought at a bid of 1, which is level x (1 + season x): a regression on each channel's own level, pooled over
-    channels and drawn to a season of 1.
+    channels and drawn to the first guess.
     """
     weight, x, y, xx, xy = np.moveaxis(pattern, 2, 0)
     count = np.maximum(weight, 1e-9)
@@ -73,5 +75,6 @@ def season(pattern: Floats) -> Floats:
     seen = (xx - x * x / count).sum(axis=1)
     middle = x.sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9)
     prior = _PRIOR_HOURS / 3.0  # the swing's variance over a week is about a third
-    slope = (moved + prior / (1.0 + middle)) / (seen + prior)  # of an hour over the mean of those seen
+    guess = USUAL_SEASON / (1.0 + USUAL_SEASON * middle)
+    slope = (moved + prior * guess) / (seen + prior)  # of an hour over the mean of those seen
     return np.asarray(np.clip(slope / np.maximum(1.0 - slope * middle, 0.1), 0.0, _HIGHEST))

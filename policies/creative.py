@@ -18,7 +18,7 @@ from policies.frames import Bools, Floats
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(24)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-FLOOR = 0.01
+FLOOR = 0.002
 """Share that every creative keeps, so that a change in it is noticed."""
 
 

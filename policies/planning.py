@@ -19,6 +19,8 @@ from policies.tuning import Settings
 HEADROOM = 2.0
 """Platform budgets over the planned split: pacing spends by bids, budgets are the fence behind it."""
 _NOTHING_LEFT = 0.002
+_NEW_DAYS, _OLD_EXPLORATION = 6.0, 0.5
+"""Days for which creatives are explored as configured, and the part of it that is left afterwards."""
 _START_RATE = 0.03
 _PRIOR_CONVERSIONS = 3.0
 
@@ -65,6 +67,8 @@ class Clock:
     """[R] the day's first hour."""
     day_ends: Bools
     """[R] the day's last hour."""
+    age_days: Floats
+    """[R] since the campaign's first day."""
     money: Floats
     """[R] the local day's money; 0 while the campaign rests."""
     traffic_left: Floats
@@ -149,7 +153,8 @@ def plan(
     if clock.day_ends.any():
         aim, proof = _split(portfolio, ledger, evidence, value, prior_shares, hyper)
         split = np.where(clock.day_ends[:, None], aim, ledger.split)
-    rotation = _rotation(portfolio, evidence, cells, creative_prior, hyper)
+    exploration = hyper["creative_exploration"] * np.where(clock.age_days < _NEW_DAYS, 1.0, _OLD_EXPLORATION)
+    rotation = _rotation(portfolio, evidence, cells, creative_prior, exploration)
     target = HEADROOM * split * clock.money[:, None]
     budget = exposure.within_exposure(
         target, highest_budget, portfolio.over_delivery, portfolio.exposure_cap, portfolio.nominal_cap
@@ -228,7 +233,9 @@ def _split(
     return split, concave.certificate(curves, money, ledger.split, low, high)
 
 
-def _rotation(portfolio: Portfolio, evidence: Evidence, cells: Floats, prior: CreativePrior, hyper: Settings) -> Floats:
+def _rotation(
+    portfolio: Portfolio, evidence: Evidence, cells: Floats, prior: CreativePrior, exploration: Floats
+) -> Floats:
     """[R, C, K] the same shares on every channel: goal units per impression are click rate times value of a click."""
     shown, clicked = evidence.impressions.sum(axis=1), evidence.clicks.sum(axis=1)
     usual = clicked.sum(axis=1, keepdims=True) / np.maximum(shown.sum(axis=1, keepdims=True), 1.0)
@@ -238,5 +245,5 @@ def _rotation(portfolio: Portfolio, evidence: Evidence, cells: Floats, prior: Cr
     converts = (portfolio.unit_value > 0)[:, None]
     variance = appeal_variance + np.where(converts, prior.variance(evidence.conversions.sum(axis=1)), 0.0)
     score = np.where(portfolio.creatives, appeal * cells.mean(axis=1), 0.0)
-    shares = creative.rotation(score, variance, portfolio.creatives, exploration=hyper["creative_exploration"])
+    shares = creative.rotation(score, variance, portfolio.creatives, exploration=exploration)
     return np.repeat(shares[:, None, :], portfolio.shape[1], axis=1)

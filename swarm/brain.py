@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies import learning, planning
-from policies.clock import Traffic, season
+from policies.clock import USUAL_SEASON, Traffic, season
 from policies.embedding import embed_text
 from policies.estimation import CreativePrior
 from policies.evidence import kept_an_hour
@@ -56,18 +56,26 @@ def opening_hyper(config: SwarmConfig) -> Hyper:
     )
 
 
-def hour_clock(moment: Moment, item: Evidence, traffic: Traffic, money: Floats) -> Clock:
-    """The hour to plan for; ``money`` [R]: of each campaign's own day, currency units."""
+def hour_clock(moment: Moment, item: Evidence, traffic: Traffic, daily: Ints) -> Clock:
+    """The hour to plan for; ``daily`` [R, D]: micros that may be spent on each campaign's own days."""
     silent = np.where(item.tick >= 0, moment.tick - 1 - item.tick, 0)
     unseen = np.minimum(silent, moment.hour[:, None] % 24)
     return Clock(
         day=moment.day.astype(np.float64),
         new_day=moment.new_day,
         day_ends=moment.hours_left == 1,
-        money=money,
+        money=day_money(daily, moment.day),
+        age_days=(moment.day - (daily > 0).argmax(axis=1)).astype(np.float64),
         traffic_left=traffic.ahead(moment.hour, moment.hours_left),
         traffic_unseen=traffic.behind(moment.hour[:, None], unseen.astype(np.int32)),
     )
+
+
+def day_money(daily: Ints, day: NDArray[np.int32]) -> Floats:
+    """[R] of each campaign's local ``day`` [R], currency units; 0 outside the days of ``daily`` [R, D]."""
+    rows, days = daily.shape
+    inside = (day >= 0) & (day < days)
+    return np.where(inside, daily[np.arange(rows), np.clip(day, 0, days - 1)], 0) / MICROS
 
 
 @dataclass
@@ -143,7 +151,7 @@ class Brain:
         self.cells = pad(self.cells, (rows, channels, creatives))
         self.tuning = self.tuning.grown(rows)
         seasons = np.atleast_1d(self.traffic.season)[:known]
-        self.traffic = replace(self.traffic, season=pad(seasons, (rows,), fill=1.0))
+        self.traffic = replace(self.traffic, season=pad(seasons, (rows,), fill=USUAL_SEASON))
         self._reference = None
 
     # ---- what is asked of attention
@@ -231,7 +239,7 @@ class Brain:
 
     def clock(self, moment: Moment, item: Evidence) -> Clock:
         """The hour to plan for, in each campaign's own day."""
-        return hour_clock(moment, item, self.traffic, self.money(moment.day))
+        return hour_clock(moment, item, self.traffic, self.daily)
 
     def plan(self, moment: Moment, item: Evidence, highest: Ints, room: Floats) -> Plan:
         """One hour's plan; ``highest`` [R, C]: highest budgets of the day, micros; ``room`` [R]: what the longer
@@ -253,8 +261,7 @@ class Brain:
 
     def money(self, day: NDArray[np.int32]) -> Floats:
         """[R] what may be spent on each campaign's local ``day`` [R], currency units; 0 where it rests."""
-        inside = (day >= 0) & (day < self.days)
-        return np.where(inside, self.daily[np.arange(len(day)), np.clip(day, 0, self.days - 1)], 0) / MICROS
+        return day_money(self.daily, day)
 
     @property
     def running(self) -> Bools:

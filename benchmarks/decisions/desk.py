@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from policies import exposure, planning
-from policies.clock import Traffic, season
+from policies.clock import USUAL_SEASON, Traffic, season
 from policies.estimation import CreativePrior
 from policies.evidence import kept_an_hour
 from policies.frames import Evidence, Floats, Ints, Portfolio, Report
@@ -25,9 +25,10 @@ from swarm.platforms.calendar import Moment
 from swarm.platforms.market import Market
 from swarm.platforms.scenarios import Setup
 from swarm.platforms.traffic import HOUR_OF_WEEK
+from swarm.spec.config import SwarmConfig
 from swarm.spec.money import MICROS
 
-MEMORY_DAYS = 7.0
+MEMORY_DAYS = SwarmConfig().allocation.window_days
 NOTHING_LEFT = 0.002
 """Of the day's money: less than this is called spent."""
 
@@ -120,16 +121,16 @@ class Reader:
 def play(setup: Setup, policy: Policy, *, seed: int = 0) -> Played:
     """All hours of ``setup`` under ``policy``."""
     market, rng = setup.market(), np.random.default_rng(seed)
-    portfolio = replace(setup.portfolio, account=np.unique(setup.seed, return_inverse=True)[1])
+    portfolio = setup.portfolio
     reader, cells = Reader(setup), np.zeros(portfolio.shape)
     highest = np.zeros(portfolio.shape[:2])
-    traffic = Traffic(HOUR_OF_WEEK, np.ones(portfolio.shape[0]))
+    traffic = Traffic(HOUR_OF_WEEK, np.full(portfolio.shape[0], USUAL_SEASON))
     for tick in range(setup.calendar.ticks(setup.budgets.shape[1])):
         moment = setup.calendar.at(tick)
         evidence, reports = reader.read(market, cells, traffic)
         traffic = replace(traffic, season=season(evidence.pattern))
         highest = np.where(moment.new_day[:, None], market.settings.budget / MICROS, highest)
-        clock = hour_clock(moment, evidence, traffic, _money(setup, moment))
+        clock = hour_clock(moment, evidence, traffic, setup.budgets)
         none = CreativePrior.none(portfolio.creatives.shape)
         cells = planning.conversion_rates(portfolio, evidence, none)
         desk = Desk(portfolio, moment, clock, evidence, tuple(reports), highest, cells, rng)
@@ -139,13 +140,6 @@ def play(setup: Setup, policy: Policy, *, seed: int = 0) -> Played:
         market.advance()
     truth = market.score
     return Played(market.credited(), truth.spend, truth.by_channel, truth.claimed)
-
-
-def _money(setup: Setup, moment: Moment) -> Floats:
-    """[R] of each campaign's running day, currency units; 0 outside its days."""
-    rows, days = setup.budgets.shape
-    inside = (moment.day >= 0) & (moment.day < days)
-    return np.where(inside, setup.budgets[np.arange(rows), np.clip(moment.day, 0, days - 1)] / MICROS, 0.0)
 
 
 def _capped(desk: Desk, wanted: Wanted) -> Wanted:

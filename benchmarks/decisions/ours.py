@@ -11,9 +11,10 @@ from benchmarks.decisions.desk import Desk
 from benchmarks.decisions.priors import creatives
 from policies import pacing, planning
 from policies.bidding import bids
+from policies.estimation import CreativePrior
 from policies.frames import Floats, Plan
 from policies.specialist import Wanted, want
-from policies.tuning import NAMES, Settings
+from policies.tuning import NAMES
 from swarm.brain import opening_hyper
 from swarm.platforms.scenarios import Setup
 from swarm.spec.config import SwarmConfig
@@ -25,8 +26,9 @@ GAIN, MAX_STEP = SwarmConfig().pacing.gain, SwarmConfig().pacing.max_step
 class Swarm:
     """The default configuration's planner, with what attention expects of the creatives."""
 
-    def __init__(self, setup: Setup) -> None:
-        self._hyper, self._prior = opening_hyper(SwarmConfig()), creatives(setup)
+    def __init__(self, prior: CreativePrior, shares: Floats) -> None:
+        """``shares`` [R, C]: the split before any results."""
+        self._hyper, self._prior, self._shares = opening_hyper(SwarmConfig()), prior, shares
         self.ledger: planning.Ledger | None = None
 
     def decide(self, desk: Desk) -> Wanted:
@@ -37,22 +39,25 @@ class Swarm:
 
     def plan(self, desk: Desk) -> Plan:
         """The hour's plan; the split and rotation behind it stay in the ledger."""
-        equal = desk.portfolio.allowed / desk.portfolio.allowed.sum(axis=1, keepdims=True)
-        ledger = planning.Ledger.start(desk.portfolio, equal) if self.ledger is None else self.ledger
+        rows = len(self._shares)
+        ledger = self.ledger or planning.Ledger.start(desk.portfolio, self._shares)
         plan, self.ledger, _ = planning.plan(
             desk.portfolio,
             ledger,
             desk.evidence,
             desk.clock,
-            self._settings(len(equal)),
+            {name: np.full(rows, self._hyper[name]) for name in NAMES},
             creative_prior=self._prior,
-            prior_shares=equal,
+            prior_shares=self._shares,
             highest_budget=desk.highest,
         )
         return plan
 
-    def _settings(self, rows: int) -> Settings:
-        return {name: np.full(rows, self._hyper[name]) for name in NAMES}
+
+def swarm(setup: Setup) -> Swarm:
+    """The default configuration's planner, and what attention expects of the creatives; equal shares at first."""
+    allowed = setup.portfolio.allowed
+    return Swarm(creatives(setup), allowed / allowed.sum(axis=1, keepdims=True))
 
 
 class ChannelPacing:

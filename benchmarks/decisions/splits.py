@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from benchmarks.decisions.desk import Desk
-from benchmarks.decisions.ours import Swarm
+from benchmarks.decisions.ours import swarm
 from policies.frames import Floats
 from swarm.platforms.scenarios import Setup
 
@@ -49,7 +49,7 @@ class Ours:
     """The swarm's split, for bidders that have none of their own."""
 
     def __init__(self, setup: Setup) -> None:
-        self._swarm = Swarm(setup)
+        self._swarm = swarm(setup)
 
     def shares(self, desk: Desk) -> Floats:
         """What the swarm's planner would split on this evidence."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.decisions import bidders, splits
 from benchmarks.decisions.desk import Desk, Policy
-from benchmarks.decisions.ours import ChannelPacing, Swarm
+from benchmarks.decisions.ours import ChannelPacing, swarm
 from policies.specialist import Wanted
 from swarm.platforms.scenarios import Setup
 
@@ -65,7 +65,7 @@ def _alone(split: Callable[[], splits.Split], bidder: Callable[[], bidders.Bidde
 
 SYSTEMS: Mapping[str, Made] = MappingProxyType(
     {
-        "swarm": Swarm,
+        "swarm": swarm,
         "equal_split": _alone(splits.Equal, bidders.Fixed),
         "current_budgets": _alone(splits.Current, bidders.Fixed),
         "pid": _with_our_split(bidders.Pid),

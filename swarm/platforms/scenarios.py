@@ -243,9 +243,14 @@ def _listing(scenario: Scenario, seed: int, i: int) -> Listing:
 
 
 def _portfolio(scenario: Scenario, world: World) -> Portfolio:
-    """What policies are told of the campaigns, as a campaign file would."""
-    listings = world.listings
-    budget = np.array([each.daily_budget for each in listings])
+    budget = np.array([each.daily_budget for each in world.listings])
+    told = known(world, exposure_cap=2.6 * budget, nominal_cap=2.0 * budget)
+    return replace(told, lag_h=told.lag_h * np.sqrt(scenario.lag[0] * scenario.lag[1]))
+
+
+def known(world: World, *, exposure_cap: Floats, nominal_cap: Floats) -> Portfolio:
+    """What policies are told of a world's campaigns, as a campaign file would; caps [R] in currency units."""
+    listings, channels = world.listings, world.channels
     low, high = np.array([each.bid_bounds for each in listings]).T
     return Portfolio(
         allowed=np.array([each.allowed for each in listings]),
@@ -253,14 +258,11 @@ def _portfolio(scenario: Scenario, world: World) -> Portfolio:
         bid_low=low,
         bid_high=high,
         target_cost=np.array([each.target_cost or np.inf for each in listings]),
-        unit_value=world.unit_value,
-        exposure_cap=2.6 * budget,
-        nominal_cap=2.0 * budget,
-        over_delivery=_over_delivery(world),
-        first_price=np.array([channel.auction == "first_price" for channel in world.channels]),
-        lag_h=usual_lag_h(world.channels) * np.sqrt(scenario.lag[0] * scenario.lag[1]),
+        unit_value=np.where([each.goal == "clicks" for each in listings], 0.0, world.unit_value),
+        exposure_cap=exposure_cap,
+        nominal_cap=nominal_cap,
+        over_delivery=np.array([each.over_delivery[0] / each.over_delivery[1] for each in channels]),
+        first_price=np.array([each.auction == "first_price" for each in channels]),
+        lag_h=usual_lag_h(channels),
+        account=np.unique([each.seed for each in listings], return_inverse=True)[1],
     )
-
-
-def _over_delivery(world: World) -> Floats:
-    return np.array([channel.over_delivery[0] / channel.over_delivery[1] for channel in world.channels])

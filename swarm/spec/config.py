@@ -55,7 +55,7 @@ class Pacing(Section):
 class Allocation(Section):
     """How money moves between campaigns and platforms."""
 
-    window_days: float = _tuned("memory_days", 7.0, "Days of results that an estimate looks back on")
+    window_days: float = _tuned("memory_days", 14.0, "Days of results that an estimate looks back on")
     max_move: float = _tuned("allocation_move", 0.8, "Share of the way to the best split that one day goes")
     exploration: float = _tuned("exploration", 0.05, "Share of the money kept for platforms with few results so far")
 
@@ -73,7 +73,7 @@ class CreativeRotation(Section):
     """How creatives share the impressions."""
 
     exploration: float = _tuned(
-        "creative_exploration", 0.7, "Width of the draw for a creative; near 0 shows the best so far"
+        "creative_exploration", 0.5, "Width of the draw for a creative; near 0 shows the best so far"
     )
 
 

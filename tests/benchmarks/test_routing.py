@@ -12,7 +12,6 @@ from benchmarks.newcomers import DAYS, play
 from benchmarks.routing import ARMS, _newcomers, _offers, _splits, figures, oracle, table
 from swarm.platforms.calendar import Calendar
 from swarm.platforms.channels import FOUR
-from swarm.platforms.market import Market
 from swarm.platforms.world import World, draw_world
 
 SEED, CAMPAIGNS = 502, 6
@@ -53,11 +52,10 @@ def test_newcomers_spend_their_money_and_no_more_of_it_counts() -> None:
     drawn, words = _newcomers(SEED, CAMPAIGNS)
     world = _world()
     budgets = np.array([[round(one.daily_budget * 1e6)] * DAYS for one in drawn])
-    market = Market(world, Calendar(date(2026, 6, 1), ["UTC"] * CAMPAIGNS), days=DAYS, budgets=budgets)
-    value = play(market, _splits(world, words)[0])
-    assert value.shape == (CAMPAIGNS, DAYS)
-    assert (value > 0).all()
-    assert market.score.spend[:, 1:] == pytest.approx(budgets[:, 1:], rel=0.1)
+    played = play(world, Calendar(date(2026, 6, 1), ["UTC"] * CAMPAIGNS), budgets, _splits(world, words)[0])
+    assert played.value.shape == (CAMPAIGNS, DAYS)
+    assert (played.value > 0).all()
+    assert played.spend[:, 1:] == pytest.approx(budgets[:, 1:], rel=0.1)
 
 
 def test_gains_are_paired_with_equal_shares() -> None:

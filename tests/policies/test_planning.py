@@ -43,7 +43,7 @@ def _portfolio() -> Portfolio:
 def _clock(*, new_day: bool = True, day_ends: bool = False) -> Clock:
     money = np.array([100.0, 100.0, 0.0, 100.0])
     edges = np.full(ROWS, new_day), np.full(ROWS, day_ends)
-    return Clock(np.zeros(ROWS), *edges, money, np.full(ROWS, 20.0), np.full((ROWS, CHANNELS), 1.0))
+    return Clock(np.zeros(ROWS), *edges, np.zeros(ROWS), money, np.full(ROWS, 20.0), np.full((ROWS, CHANNELS), 1.0))
 
 
 def _seen(seed: int) -> Evidence:
@@ -78,7 +78,7 @@ def _plan(
 
 def _decide(
     seen: Evidence, clock: Clock, ledger: Ledger | None = None, highest: np.ndarray | None = None
-) -> tuple[Plan, Ledger, Certificate]:
+) -> tuple[Plan, Ledger, Certificate | None]:
     return plan(
         _portfolio(),
         ledger or Ledger.start(_portfolio(), EQUAL),
@@ -136,6 +136,7 @@ def test_a_days_last_hour_makes_room_for_the_next_days_raises() -> None:
 def test_a_split_comes_with_its_certificate() -> None:
     """Off their bounds all channels return the same at the margin, and no split that was left is better."""
     _, _, proof = _decide(_seen(1), _clock(new_day=False, day_ends=True))
+    assert proof is not None
     free = ~proof.at_minimum & ~proof.at_maximum & (proof.marginal > 0)
     assert free.any(axis=1).all()
     np.testing.assert_allclose(np.where(free, proof.marginal / proof.price[:, None], 1.0), 1.0, rtol=0.01)
