@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from policies.frames import Floats
 
 Hours = NDArray[np.int32]
-USUAL_SEASON = 0.6
+USUAL_SEASON = 0.8
 """First guess: campaigns follow the week somewhat less than the mean of all traffic does."""
 _PRIOR_HOURS = 3.0
 """Hours of the usual swing that the first guess is worth."""
