@@ -19,6 +19,9 @@ from policies.tuning import Settings
 HEADROOM = 2.0
 """Platform budgets over the planned split: pacing spends by bids, budgets are the fence behind it."""
 _NOTHING_LEFT = 0.002
+TARGET_GAIN = 0.05
+"""Of the pacing gain: a cost target is for the whole flight, and paying back in days what the first ones spent too dear
+buys less than paying it back in weeks."""
 _NEW_DAYS, _OLD_EXPLORATION = 6.0, 0.5
 """Days for which creatives are explored as configured, and the part of it that is left afterwards."""
 _START_RATE = 0.03
@@ -44,7 +47,7 @@ class Ledger:
         price = guess(portfolio) * _unit(portfolio) / opening_bid(portfolio)
         exists = portfolio.creatives / np.maximum(portfolio.creatives.sum(axis=1, keepdims=True), 1)
         rotation = np.broadcast_to(exists[:, None, :], portfolio.shape).copy()
-        floor = np.where(np.isfinite(portfolio.target_cost), 0.8 / portfolio.target_cost, 0.0)
+        floor = np.where(np.isfinite(portfolio.target_cost), 1.0 / portfolio.target_cost, 0.0)
         return cls(price, floor, prior_shares, rotation)
 
     def grown(self, fresh: Ledger) -> Ledger:
@@ -148,7 +151,7 @@ def plan(
     cells = click_values(portfolio, conversion_rates(portfolio, evidence, creative_prior))
     value = (cells * ledger.rotation).sum(axis=2) / np.maximum(ledger.rotation.sum(axis=2), 1e-12)
     price, spent = _price(portfolio, ledger, evidence, clock, hyper, value)
-    floor = target_floor(portfolio, ledger.floor, evidence, cells, gain=0.1 * hyper["pacing_gain"])
+    floor = target_floor(portfolio, ledger.floor, evidence, cells, gain=TARGET_GAIN * hyper["pacing_gain"])
     split, proof = ledger.split, None
     if clock.day_ends.any():
         aim, proof = _split(portfolio, ledger, evidence, value, prior_shares, hyper)

@@ -8,7 +8,8 @@ Letters: R campaigns of all seeds, C channels, K creatives.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +26,7 @@ from swarm.platforms.calendar import Moment
 from swarm.platforms.market import Market
 from swarm.platforms.scenarios import Setup
 from swarm.platforms.traffic import HOUR_OF_WEEK
+from swarm.platforms.world import Conditions, World
 from swarm.spec.config import SwarmConfig
 from swarm.spec.money import MICROS
 
@@ -116,6 +118,23 @@ class Reader:
             self._seen[c] = report.tick if report is not None else -1
             fresh.append(own if new else None)
         return Evidence.concat(parts), fresh
+
+
+def remembered(setup: Setup) -> Setup:
+    """The same scenario, whose hours' circumstances are drawn once for all policies."""
+    world = setup.world
+    return replace(setup, world=_Remembered(**{f.name: getattr(world, f.name) for f in fields(world)}))
+
+
+class _Remembered(World):
+    def conditions(self, moment: Moment) -> Conditions:
+        if moment.tick not in self._kept:
+            self._kept[moment.tick] = super().conditions(moment)
+        return self._kept[moment.tick]
+
+    @cached_property
+    def _kept(self) -> dict[int, Conditions]:
+        return {}
 
 
 def play(setup: Setup, policy: Policy, *, seed: int = 0) -> Played:

@@ -81,7 +81,9 @@ class ChannelPacing:
             self._price, solved.reshape(unit.shape), gain=np.array(GAIN), max_step=np.array(MAX_STEP)
         )
         cells = planning.click_values(known, desk.cells)
-        self._floor = planning.target_floor(known, self._floor, evidence, cells, gain=np.full(len(cells), 0.1 * GAIN))
+        self._floor = planning.target_floor(
+            known, self._floor, evidence, cells, gain=np.full(len(cells), planning.TARGET_GAIN * GAIN)
+        )
         price = np.maximum(self._price, self._floor[:, None])
         low, high = (np.repeat(each, unit.shape[1]) for each in (known.bid_low, known.bid_high))
         return bids(unit.reshape(flat), price.reshape(-1), low, high).reshape(unit.shape)

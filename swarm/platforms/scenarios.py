@@ -73,6 +73,8 @@ class Scenario:
     """Of a campaign's day at the optimum, about."""
     campaigns: tuple[int, int] = (1, 1)
     """Of a seed: fewest and most, log-uniform."""
+    days: int = 28
+    """Of a flight."""
     goals: tuple[str, ...] = ("conversions", "value")
     season: Range = (0.6, 1.1)
     weather: Range = (0.5, 1.5)
@@ -110,13 +112,13 @@ _RECIPES = {
     "tight_budget": Scenario(depth=(4.0, 16.0)),
     "cpa_bound": Scenario(goals=("conversions",), target=(0.6, 0.85), left=0.76),
     "roas_bound": Scenario(goals=("value",), target=(0.6, 0.85), left=0.76),
-    "many_campaigns": Scenario(campaigns=(1, 1000), wear=MILD),
+    "many_campaigns": Scenario(campaigns=(1, 1000), wear=MILD, days=7),
 }
 SCENARIOS: MappingProxyType[str, Scenario] = MappingProxyType(_RECIPES)
 """Every scenario by name."""
 
 
-def draw(name: str, seeds: Sequence[int], days: int = 14) -> Setup:
+def draw(name: str, seeds: Sequence[int], days: int | None = None) -> Setup:
     """The scenario ``name`` for each of ``seeds``.
 
     Raises:
@@ -124,6 +126,7 @@ def draw(name: str, seeds: Sequence[int], days: int = 14) -> Setup:
     """
     check_known("scenario", name, SCENARIOS)
     scenario = SCENARIOS[name]
+    days = days or scenario.days
     world = _world(scenario, [each for seed in seeds for each in _listings(scenario, seed)])
     calendar = Calendar(_FIRST, [each.zone for each in world.listings])
     world = _sized(scenario, _with_targets(scenario, world, calendar), calendar)
