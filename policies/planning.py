@@ -47,7 +47,7 @@ class Ledger:
         price = guess(portfolio) * _unit(portfolio) / opening_bid(portfolio)
         exists = portfolio.creatives / np.maximum(portfolio.creatives.sum(axis=1, keepdims=True), 1)
         rotation = np.broadcast_to(exists[:, None, :], portfolio.shape).copy()
-        floor = np.where(np.isfinite(portfolio.target_cost), 1.0 / portfolio.target_cost, 0.0)
+        floor = np.where(np.isfinite(portfolio.target_cost), 0.8 / portfolio.target_cost, 0.0)
         return cls(price, floor, prior_shares, rotation)
 
     def grown(self, fresh: Ledger) -> Ledger:
