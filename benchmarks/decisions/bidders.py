@@ -129,12 +129,10 @@ class AuctionPacer:
     def _cap(desk: Desk) -> Floats:
         known, clicks = desk.portfolio, desk.evidence.totals[..., 0]
         value = (clicks.sum(axis=2) * desk.click_value).sum(axis=1)
-        ratio = desk.evidence.cost.sum(axis=1) / np.maximum(value * known.target_cost, 1e-9)
-        return np.where(
-            np.isfinite(known.target_cost),
-            np.select([ratio < 0.95, ratio < 1.0], [1.25, 1.0], 0.8) * known.target_cost,
-            np.inf,
-        )
+        has = np.isfinite(known.target_cost)
+        target = np.where(has, known.target_cost, 1.0)
+        ratio = desk.evidence.cost.sum(axis=1) / np.maximum(value * target, 1e-9)
+        return np.where(has, np.select([ratio < 0.95, ratio < 1.0], [1.25, 1.0], 0.8) * target, np.inf)
 
 
 class ReplayPacer:

@@ -206,3 +206,17 @@ def test_pooling_draws_thin_data_together(seed: int) -> None:
     assert (rates > 0).all()
     assert ((rates - truth) ** 2).mean() < 0.3 * ((seen / clicks - truth) ** 2).mean()
     assert rates.std() < (seen / clicks).std()
+
+
+def test_accounts_do_not_learn_from_each_other() -> None:
+    """What one account's channels convert says nothing of another's; within one it does."""
+    guess, prior = np.full(4, 0.05), CreativePrior.none((4, 3))
+    clicks = np.full((4, 2, 3), 500.0)
+    seen = clicks * 0.05
+    seen[0, 0] *= 4.0
+    clicks[1:] = seen[1:] = 0.0
+    alone = estimate(seen, clicks, guess=guess, prior=prior, account=np.array([0, 0, 1, 1])).cells
+    assert (alone[1, 0] > alone[1, 1]).all()
+    np.testing.assert_allclose(alone[2:, 0], alone[2:, 1])
+    together = estimate(seen, clicks, guess=guess, prior=prior).cells
+    assert (together[2:, 0] > together[2:, 1]).all()
