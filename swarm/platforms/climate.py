@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.platforms.streams import hourly, stream
+from swarm.platforms.streams import stream
 from swarm.platforms.traffic import HOUR_OF_WEEK
 
 Floats = NDArray[np.float64]
@@ -55,7 +55,7 @@ def weather(seed: int, tick: int, rows: int, channels: int) -> tuple[Floats, Flo
     Levels go from one midnight to the next in a straight line.
     """
     day, hour = divmod(tick, 24)
-    noise = hourly(seed, "hour", tick).standard_normal((rows, channels, 2))
+    noise = stream(seed, "hour", tick).standard_normal((rows, channels, 2))
     level = _between(_daily(seed, day, rows, channels), _daily(seed, day + 1, rows, channels), hour / 24)
     walk = _between(_walk(seed, day, rows, channels), _walk(seed, day + 1, rows, channels), hour / 24)
     return _HOUR * noise, _DAY * level, walk

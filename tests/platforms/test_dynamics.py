@@ -189,7 +189,7 @@ def test_a_worn_creative_gets_fewer_clicks_for_its_bid() -> None:
         clicks.append(np.zeros(4) if report is None else report.clicks.sum(axis=(0, 1)))
     first, last = np.sum(clicks[1:25], axis=0), np.sum(clicks[-24:], axis=0)
     assert last[0] < 0.5 * first[0]
-    assert last[1] == pytest.approx(first[1], rel=0.1)
+    assert abs(last[1] - first[1]) < 4 * np.sqrt(last[1] + first[1])  # Poisson counts
 
 
 def test_wear_does_not_depend_on_how_many_creatives_others_have() -> None:
