@@ -207,7 +207,7 @@ def main() -> None:
         waiting = pool.map_async(watch, swarms, chunksize=1)
         still = pool.apply_async(calm, (seeds,))
         found = dict(zip(KINDS, pool.map(partial(shocked, seeds=seeds), KINDS, chunksize=1), strict=True))
-        figures = {"healthy": healthy(waiting.get()), "calm": still.get(), "shocks": found}
+        figures: dict[str, Any] = {"healthy": healthy(waiting.get()), "calm": still.get(), "shocks": found}
     figures["saved_part"] = saved_part(found.values())
     console.print(figures["healthy"], figures["calm"], figures["saved_part"], table(found), sep="\n")
     console.print(f"{describe()}; {time.monotonic() - began:.0f} s")
