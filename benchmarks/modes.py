@@ -204,9 +204,9 @@ def main() -> None:
     began, console = time.monotonic(), Console()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with multiprocessing.get_context("spawn").Pool() as pool:
-        waiting = pool.map_async(watch, swarms, chunksize=1)
-        still = pool.apply_async(calm, (seeds,))
-        found = dict(zip(KINDS, pool.map(partial(shocked, seeds=seeds), KINDS, chunksize=1), strict=True))
+        hit = pool.map_async(partial(shocked, seeds=seeds), KINDS, chunksize=1)
+        still, waiting = pool.apply_async(calm, (seeds,)), pool.map_async(watch, swarms, chunksize=1)
+        found = dict(zip(KINDS, hit.get(), strict=True))
         figures: dict[str, Any] = {"healthy": healthy(waiting.get()), "calm": still.get(), "shocks": found}
     figures["saved_part"] = saved_part(found.values())
     console.print(figures["healthy"], figures["calm"], figures["saved_part"], table(found), sep="\n")
