@@ -10,9 +10,17 @@ from enum import StrEnum
 
 import numpy as np
 
-from policies.frames import Floats
+from policies.frames import Evidence, Floats, Ints
+from policies.levels import Levels
+from policies.tracking import Tracking
 
 _LIMIT = 6.0
+_ANCHORS = np.array([[5**-1.5 / 7200, 0.0], [1 / 7200, 0.3], [1 / 1440, 0.5], [1 / 480, 0.8], [1.0, 1.0]])
+"""Chance of an hour like this one in a healthy portfolio, and its coherence, as ``mechanisms.coherence`` has them."""
+FEWEST = 4
+"""Campaigns that the mechanism needs: fewer have no structure to speak of, and are watched by the charts alone."""
+_FACTS_ALONE = 0.5
+"""Least coherence of what is seen in prices and volume alone: these are facts that bids answer by themselves."""
 
 
 class Mode(StrEnum):
@@ -29,6 +37,41 @@ RECOMMENDATIONS = {
     Mode.FREEZE: ("pause optimisations", "investigate anomalies", "alert the team"),
 }
 """What a person should do in each mode (the seed's words)."""
+
+
+def coherence(chance: Floats) -> Floats:
+    """Coherence of hours that a healthy portfolio has with ``chance``, any shape; on the scale of the mechanism."""
+    least, most = _ANCHORS[0, 0], _ANCHORS[-1, 0]
+    return np.asarray(np.interp(np.log(np.clip(chance, least, most)), np.log(_ANCHORS[:, 0]), _ANCHORS[:, 1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """What is watched channel by channel, where a few campaigns say too little for the mechanism.
+
+    Conversions that cease may freeze the swarm; jumps of prices and volume make it careful, no more.
+    """
+
+    tracking: Tracking
+    levels: Levels
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int, int], portfolios: int = 1) -> Charts:
+        """Nothing seen of campaigns, channels and creatives of ``shape``."""
+        return cls(Tracking.empty(shape, portfolios), Levels.empty(shape, portfolios))
+
+    def grown(self, shape: tuple[int, int, int]) -> Charts:
+        """The same with room for more campaigns and creatives."""
+        return Charts(self.tracking.grown(shape), self.levels.grown(shape))
+
+    def step(
+        self, evidence: Evidence, rates: Floats, account: Ints, *, keep: Floats, trusted: bool = True
+    ) -> tuple[Charts, Floats]:
+        """One hour on, and each portfolio's coherence [P]; arguments as ``Tracking.step`` has them."""
+        tracking = self.tracking.step(evidence, rates, account, keep=keep, trusted=trusted)
+        levels, chance = self.levels.step(evidence, account, keep=keep)
+        facts = np.maximum(coherence(chance), _FACTS_ALONE)
+        return Charts(tracking, levels), np.minimum(coherence(np.exp(-tracking.level)), facts)
 
 
 def portfolio_state(residual: Floats) -> tuple[Floats, Floats]:

@@ -6,7 +6,7 @@ Letters: R campaigns, C channels, K creatives, A agents.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -19,8 +19,10 @@ from policies.embedding import embed_text
 from policies.estimation import CreativePrior
 from policies.evidence import kept_an_hour
 from policies.frames import Bools, Evidence, Floats, Ints, Plan, pad
-from policies.health import Gate, Mode, Thresholds, portfolio_state
+from policies.health import FEWEST, Charts, Gate, Mode, Thresholds, portfolio_state
+from policies.levels import Levels
 from policies.planning import Clock
+from policies.tracking import Tracking
 from policies.tuning import Hyper, Tuning
 from swarm import portfolio as arrays
 from swarm.attention.request import Answer, Request
@@ -114,6 +116,7 @@ class Brain:
         self.epoch = 1
         self._ledger: planning.Ledger | None = None
         self._reference: Floats | None = None
+        self._charts, self._charted = Charts.empty((0, len(channels), 1)), 1.0
         self.attention = Attention(CreativePrior.none((0, 1)), np.ones((0, len(channels))))
         self.cells: Floats = np.zeros((0, len(channels), 1))
         self.paused: frozenset[str] = frozenset()
@@ -149,7 +152,7 @@ class Brain:
             routing_features=None,
         )
         self.cells = pad(self.cells, (rows, channels, creatives))
-        self.tuning = self.tuning.grown(rows)
+        self.tuning, self._charts = self.tuning.grown(rows), self._charts.grown((rows, channels, creatives))
         seasons = np.atleast_1d(self.traffic.season)[:known]
         self.traffic = replace(self.traffic, season=pad(seasons, (rows,), fill=USUAL_SEASON))
         self._reference = None
@@ -169,16 +172,26 @@ class Brain:
         return Request(query=query, key=key, value=value, mask=self.portfolio.allowed)
 
     def health_request(self, item: Evidence) -> Request | None:
-        """The portfolio's state against its recent past; None before there is any."""
+        """The portfolio's state against its recent past, once an hour; None where there is too little to be judged by
+        more than the charts."""
+        self._chart(item)
         state, surprise = portfolio_state(item.residual)
         reference = self._reference
         self._reference = state if reference is None else 0.7 * reference + 0.3 * state
         seen = np.asarray(
             np.isfinite(item.residual[..., :3]).any(axis=(1, 2))
         )  # a resting campaign says nothing of health
-        if reference is None or item.tick.min() < WARM_UP_TICKS or not seen.any():
+        if reference is None or item.tick.min() < WARM_UP_TICKS or seen.sum() < FEWEST:
+            self.attention.coherence, self.attention.blame = self._charted, None
             return None
         return Request(query=state[None], key=reference[None], value=surprise[None], mask=seen[None])
+
+    def _chart(self, item: Evidence) -> None:
+        """Conversions, prices and volume of each channel; agents left conversions out while the mode was FREEZE."""
+        rates = np.where((self.portfolio.unit_value > 0)[:, None, None], self.cells, 0.0)
+        account, trusted = np.zeros(len(rates), dtype=np.int64), self.gate.mode != Mode.FREEZE
+        self._charts, seen = self._charts.step(item, rates, account, keep=self.keep, trusted=trusted)
+        self._charted = float(seen[0]) if item.tick.min() >= WARM_UP_TICKS else 1.0
 
     def hear_creatives(self, answer: Answer) -> None:
         """Take the creative scores on as priors; a scorer that answers simply says nothing."""
@@ -207,7 +220,8 @@ class Brain:
             self.attention.coherence = float("nan")
             return
         self.attention.signals = {name: float(answer.extras[name][0]) for name in SIGNALS}
-        self.attention.coherence = float(answer.extras["coherence"][0]) if answer.source != "simple" else 1.0
+        measured = float(answer.extras["coherence"][0]) if answer.source != "simple" else 1.0
+        self.attention.coherence = min(measured, self._charted)
         self.attention.blame = answer.output[0, :, 0].astype(np.float64)
 
     # ---- decisions
@@ -245,6 +259,7 @@ class Brain:
         """One hour's plan; ``highest`` [R, C]: highest budgets of the day, micros; ``room`` [R]: what the longer
         caps leave for a day's worst case, currency units."""
         self.traffic = replace(self.traffic, season=season(item.pattern))
+        item = self._charts.tracking.believed(item)
         known = replace(self.portfolio, exposure_cap=np.minimum(self.portfolio.exposure_cap, room))
         made, self._ledger, self._proof = planning.plan(
             known,
@@ -325,6 +340,8 @@ class Brain:
             "mode": np.array(str(self._gate.mode)),
             "paused": np.array(sorted(self.paused), dtype=np.str_),
             **{f"tuning_{name}": array for name, array in self.tuning.as_arrays().items()},
+            **{f"tracking_{name}": array for name, array in asdict(self._charts.tracking).items()},
+            **{f"levels_{name}": array for name, array in asdict(self._charts.levels).items()},
         }
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -338,8 +355,8 @@ class Brain:
         self._reference = state["reference"] if state["reference"].size else None
         self.epoch = max(self.epoch, int(state["epoch"])) + 1
         self.paused = frozenset(state["paused"].tolist())
-        tuning = {name.removeprefix("tuning_"): array for name, array in state.items() if name.startswith("tuning_")}
-        self.tuning = Tuning.from_arrays(tuning)
+        self.tuning = Tuning.from_arrays(_named(state, "tuning_"))
+        self._charts = Charts(Tracking(**_named(state, "tracking_")), Levels(**_named(state, "levels_")))
         self.gate = Gate(Mode(str(state["mode"])), int(state["since"]), held=bool(state["held"]))
 
     def take_back(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -349,3 +366,8 @@ class Brain:
         self.paused = paused
         if asked.held or self._gate.held:
             self.gate = asked
+
+
+def _named(state: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin with ``prefix``, without it."""
+    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

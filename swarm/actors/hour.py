@@ -164,11 +164,10 @@ class Hour:
 
     async def _assess(self, tick: int, evidence: Evidence) -> bool:
         """Health and mode; whether the hour was a healthy one."""
-        request = self._brain.health_request(evidence)
-        if request is None:
-            return False
-        answer = await self._ask("health_monitoring", request, tick)
-        self._brain.hear_health(answer)
+        request, answer = self._brain.health_request(evidence), None
+        if request is not None:
+            answer = await self._ask("health_monitoring", request, tick)
+            self._brain.hear_health(answer)
         culprits = self._brain.assess(tick)
         mode, coherence = self._brain.gate.mode, self._brain.attention.coherence
         if culprits:
