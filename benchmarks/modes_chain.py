@@ -14,8 +14,9 @@ from policies.evidence import kept_an_hour
 from policies.frames import Bools, Evidence, Floats, Ints, Portfolio
 from policies.health import FEWEST, Charts, Gate, Mode, Thresholds, Usual, portfolio_state
 from swarm.brain import WARM_UP_TICKS
+from swarm.spec.config import SwarmConfig
 
-MEMORY_DAYS = 7.0
+MEMORY_DAYS = SwarmConfig().allocation.window_days
 _LIMITS = Thresholds()
 
 

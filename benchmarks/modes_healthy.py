@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.decisions.desk import Reader
 from benchmarks.modes_chain import Chain
 from policies import planning
-from policies.clock import Traffic, season
+from policies.clock import USUAL_SEASON, Traffic, season
 from policies.estimation import CreativePrior
 from policies.health import Mode
 from swarm.platforms.scenarios import Setup, draw
@@ -56,7 +56,10 @@ def _modes(setup: Setup, chain: Chain) -> list[list[Mode]]:
     portfolio = replace(setup.portfolio, account=chain.account)
     _stand(market.settings, setup)
     cells, found = np.zeros(portfolio.shape), []
-    none, traffic = CreativePrior.none(portfolio.creatives.shape), Traffic(HOUR_OF_WEEK, np.ones(portfolio.shape[0]))
+    none, traffic = (
+        CreativePrior.none(portfolio.creatives.shape),
+        Traffic(HOUR_OF_WEEK, np.full(portfolio.shape[0], USUAL_SEASON)),
+    )
     for tick in range(setup.calendar.ticks(setup.budgets.shape[1])):
         evidence, _ = reader.read(market, cells, traffic)
         traffic = replace(traffic, season=season(evidence.pattern))

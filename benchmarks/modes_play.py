@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import pdtrik
 
-from benchmarks.decisions.desk import Desk, Reader, _capped, _money, _set
-from benchmarks.decisions.ours import Swarm
+from benchmarks.decisions.desk import Desk, Reader, capped, put_in_force
+from benchmarks.decisions.ours import swarm
 from benchmarks.modes_chain import MEMORY_DAYS, Chain
 from policies import planning
-from policies.clock import Traffic, season
+from policies.clock import USUAL_SEASON, Traffic, season
 from policies.estimation import CreativePrior
 from policies.evidence import kept_an_hour
 from policies.frames import Evidence, Floats, Ints
@@ -176,22 +176,22 @@ class Run:
 
 def play(setup: Setup, eyes: Ungated) -> Run:
     """All hours of ``setup`` under the planner, behind ``eyes``."""
-    market, rng, policy = Alike(setup), np.random.default_rng(0), Swarm(setup)
-    portfolio = replace(setup.portfolio, account=np.unique(setup.seed, return_inverse=True)[1])
+    market, rng, policy = Alike(setup), np.random.default_rng(0), swarm(setup)
+    portfolio = setup.portfolio
     reader, cells = Reader(setup), np.zeros(portfolio.shape)
     highest, none = np.zeros(portfolio.shape[:2]), CreativePrior.none(portfolio.creatives.shape)
-    traffic = Traffic(HOUR_OF_WEEK, np.ones(portfolio.shape[0]))
+    traffic = Traffic(HOUR_OF_WEEK, np.full(portfolio.shape[0], USUAL_SEASON))
     for tick in range(setup.calendar.ticks(setup.budgets.shape[1])):
         moment = setup.calendar.at(tick)
         evidence, reports = reader.read(market, cells, traffic)
         traffic = replace(traffic, season=season(evidence.pattern))
         highest = np.where(moment.new_day[:, None], market.settings.budget / MICROS, highest)
-        clock = hour_clock(moment, evidence, traffic, _money(setup, moment))
+        clock = hour_clock(moment, evidence, traffic, setup.budgets)
         evidence = eyes.see(tick, evidence, cells)
         cells = planning.conversion_rates(portfolio, evidence, none)
         desk = Desk(portfolio, moment, clock, evidence, tuple(reports), highest, cells, rng)
-        wanted = eyes.allow(_capped(desk, policy.decide(desk)), market)
+        wanted = eyes.allow(capped(desk, policy.decide(desk)), market)
         highest = np.maximum(highest, wanted.budget)
-        _set(market, wanted)
+        put_in_force(market, wanted)
         market.advance()
     return Run(market.credited().sum(axis=1), np.array(market.information))

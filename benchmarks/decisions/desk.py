@@ -153,15 +153,15 @@ def play(setup: Setup, policy: Policy, *, seed: int = 0) -> Played:
         none = CreativePrior.none(portfolio.creatives.shape)
         cells = planning.conversion_rates(portfolio, evidence, none)
         desk = Desk(portfolio, moment, clock, evidence, tuple(reports), highest, cells, rng)
-        wanted = _capped(desk, policy.decide(desk))
+        wanted = capped(desk, policy.decide(desk))
         highest = np.maximum(highest, wanted.budget)
-        _set(market, wanted)
+        put_in_force(market, wanted)
         market.advance()
     truth = market.score
     return Played(market.credited(), truth.spend, truth.by_channel, truth.claimed)
 
 
-def _capped(desk: Desk, wanted: Wanted) -> Wanted:
+def capped(desk: Desk, wanted: Wanted) -> Wanted:
     """The same caps for all: exposure, bids' bounds, and nothing beyond the day's money as far as it is reported."""
     known = desk.portfolio
     budget = exposure.within_exposure(
@@ -173,7 +173,8 @@ def _capped(desk: Desk, wanted: Wanted) -> Wanted:
     return replace(wanted, budget=np.where(known.allowed, budget, 0.0), bid=bid, deliver=go)
 
 
-def _set(market: Market, wanted: Wanted) -> None:
+def put_in_force(market: Market, wanted: Wanted) -> None:
+    """Set what is ``wanted``, in micros and parts per million."""
     now = market.settings
     now.budget[:] = np.floor(wanted.budget * MICROS)
     now.bid[:] = np.rint(wanted.bid * MICROS)
