@@ -50,7 +50,7 @@ def coherence(chance: Floats) -> Floats:
 class Charts:
     """What is watched channel by channel, where a few campaigns say too little for the mechanism.
 
-    Conversions that cease may freeze the swarm; fewer of them, and jumps of prices and volume, make it careful, no more.
+    Conversions that cease may freeze the swarm; fewer of them, and jumps of prices and volume, only make it careful.
     """
 
     tracking: Tracking
