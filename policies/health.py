@@ -19,8 +19,9 @@ _ANCHORS = np.array([[5**-1.5 / 7200, 0.0], [1 / 7200, 0.3], [1 / 1440, 0.5], [1
 """Chance of an hour like this one in a healthy portfolio, and its coherence, as ``mechanisms.coherence`` has them."""
 FEWEST = 4
 """Campaigns that the mechanism needs: fewer have no structure to speak of, and are watched by the charts alone."""
-_FACTS_ALONE = 0.5
-"""Least coherence of what is seen in prices and volume alone: these are facts that bids answer by themselves."""
+_CAREFUL = 0.5
+"""Least coherence where conversions still come: bids answer prices and volume by themselves, and a freeze would keep
+them where the market no longer is."""
 
 
 class Mode(StrEnum):
@@ -49,7 +50,7 @@ def coherence(chance: Floats) -> Floats:
 class Charts:
     """What is watched channel by channel, where a few campaigns say too little for the mechanism.
 
-    Conversions that cease may freeze the swarm; jumps of prices and volume make it careful, no more.
+    Conversions that cease may freeze the swarm; fewer of them, and jumps of prices and volume, only make it careful.
     """
 
     tracking: Tracking
@@ -70,8 +71,10 @@ class Charts:
         """One hour on, and each portfolio's coherence [P]; arguments as ``Tracking.step`` has them."""
         tracking = self.tracking.step(evidence, rates, account, keep=keep, trusted=trusted)
         levels, chance = self.levels.step(evidence, account, keep=keep)
-        facts = np.maximum(coherence(chance), _FACTS_ALONE)
-        return Charts(tracking, levels), np.minimum(coherence(np.exp(-tracking.level)), facts)
+        none, part = np.moveaxis(tracking.sums, 1, 0)
+        ceased = np.where(none >= part, coherence(np.exp(-none)), 1.0)
+        other = np.minimum(coherence(np.exp(-part)), coherence(chance))
+        return Charts(tracking, levels), np.minimum(ceased, np.maximum(other, _CAREFUL))
 
 
 def portfolio_state(residual: Floats) -> tuple[Floats, Floats]:

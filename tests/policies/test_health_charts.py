@@ -186,8 +186,14 @@ def test_hours_without_a_report_say_nothing() -> None:
     np.testing.assert_array_equal(twice.tracking.totals, once.tracking.totals)
 
 
-def test_prices_and_volume_make_careful_and_never_freeze() -> None:
-    """However far they jump; missing conversions do freeze."""
+def _hours(item: Evidence, hours: int, conversions: float) -> Evidence:
+    for _ in range(hours):
+        item = _hour(item, np.full(4, conversions))
+    return item
+
+
+def test_only_conversions_that_cease_freeze() -> None:
+    """Fewer of them, and prices or volume however far they jump, make careful."""
     account, keep, rates = np.zeros(4, dtype=np.int64), np.full(4, KEEP), np.full((4, 1, 1), RATE)
     charts, item = Charts.empty((4, 1, 1)), _evidence(4)
     for _ in range(96):
@@ -196,10 +202,11 @@ def test_prices_and_volume_make_careful_and_never_freeze() -> None:
     assert seen[0] >= Thresholds().stable
     _, jumped = charts.step(_hour(item, np.full(4, RATE * CLICKS), 50.0), rates, account, keep=keep)
     assert Thresholds().freeze < jumped[0] < Thresholds().stable
-    for _ in range(3):
-        item = _hour(item, np.zeros(4))
-        charts, silent = charts.step(item, rates, account, keep=keep)
-    assert silent[0] < Thresholds().freeze
+    silent, fewer = charts, charts
+    for hour in range(4):
+        silent, ceased = silent.step(_hours(item, hour + 1, 0.0), rates, account, keep=keep)
+        fewer, left = fewer.step(_hours(item, hour + 1, 0.4 * RATE * CLICKS), rates, account, keep=keep)
+    assert ceased[0] < Thresholds().freeze < left[0] < Thresholds().stable
 
 
 def test_campaigns_may_join() -> None:
