@@ -22,9 +22,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.decisions.desk import Eyes
 from benchmarks.machine import describe, paired_interval
 from benchmarks.modes_healthy import DAYS, Healthy, watch
-from benchmarks.modes_play import Gated, Told, Ungated, Unlearning, play
+from benchmarks.modes_play import Gated, Told, Unlearning, play
 from policies.frames import Floats, Ints
 from policies.health import Mode
 from policies.tracking import CALL
@@ -84,7 +85,7 @@ def calm(seeds: Sequence[int]) -> dict[str, Any]:
     """What modes cost where there is no shock."""
     setup = draw(KINDS[0], seeds)
     setup = replace(setup, world=replace(setup.world, hazards=Hazards(0.0)))
-    without, gated = play(setup, Ungated()), Gated(setup)
+    without, gated = play(setup, Eyes()), Gated(setup)
     lost = -gain(setup, play(setup, gated).value, without.value)
     modes = np.array(gated.modes)
     return {"lost": with_interval(lost), "outside_stable": float((modes != Mode.STABLE).mean())}
@@ -94,7 +95,7 @@ def shocked(kind: str, seeds: Sequence[int]) -> dict[str, Any]:
     """How fast a shock of ``kind`` is seen, and what comes of it."""
     setup = draw(kind, seeds)
     when, gated = spell(setup), Gated(setup)
-    without, told, ours = (play(setup, eyes) for eyes in (Ungated(), Told(setup), gated))
+    without, told, ours = (play(setup, eyes) for eyes in (Eyes(), Told(setup), gated))
     free = play(setup, Unlearning(setup))
     avoidable, saved, unbraked = (gain(setup, each.value, without.value) for each in (told, ours, free))
     modes = np.array(gated.modes)

@@ -8,15 +8,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from benchmarks.decisions.desk import MEMORY_DAYS
 from mechanisms.health_signals import SIGNALS
 from mechanisms.topology_gated import TopologyGatedAttention
 from policies.evidence import kept_an_hour
 from policies.frames import Bools, Evidence, Floats, Ints, Portfolio
 from policies.health import FEWEST, Charts, Gate, Mode, Thresholds, Usual, portfolio_state
 from swarm.brain import WARM_UP_TICKS
-from swarm.spec.config import SwarmConfig
 
-MEMORY_DAYS = SwarmConfig().allocation.window_days
 _LIMITS = Thresholds()
 
 

@@ -13,22 +13,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import pdtrik
 
-from benchmarks.decisions.desk import Desk, Reader, capped, put_in_force
+from benchmarks.decisions.desk import MEMORY_DAYS, Eyes, drive
 from benchmarks.decisions.ours import swarm
-from benchmarks.modes_chain import MEMORY_DAYS, Chain
-from policies import planning
-from policies.clock import USUAL_SEASON, Traffic, season
-from policies.estimation import CreativePrior
+from benchmarks.modes_chain import Chain
 from policies.evidence import kept_an_hour
 from policies.frames import Evidence, Floats, Ints
 from policies.health import Mode
 from policies.specialist import Wanted, limited
-from swarm.brain import hour_clock
 from swarm.platforms.calendar import Moment
 from swarm.platforms.market import Market
 from swarm.platforms.scenarios import Setup
 from swarm.platforms.shocks import Shock, shocks
-from swarm.platforms.traffic import HOUR_OF_WEEK
 from swarm.spec.money import MICROS
 from swarm.spec.sections import Guardrails
 
@@ -66,19 +61,7 @@ class Alike(Market):
 
 
 @dataclass
-class Ungated:
-    """Believes all that is reported, and acts on it."""
-
-    def see(self, tick: int, evidence: Evidence, rates: Floats) -> Evidence:  # noqa: ARG002
-        """The evidence to plan by."""
-        return evidence
-
-    def allow(self, wanted: Wanted, market: Market) -> Wanted:  # noqa: ARG002
-        """Settings that may be written."""
-        return wanted
-
-
-class Gated(Ungated):
+class Gated(Eyes):
     """Modes as the swarm has them."""
 
     def __init__(self, setup: Setup) -> None:
@@ -121,7 +104,7 @@ class Unlearning(Gated):
         return wanted
 
 
-class Told(Ungated):
+class Told(Eyes):
     """Knows of each reported hour what shock was on: a click counts by how likely it was to convert, an hour without
     tracking not at all, and a click to come is worth what bots leave of it."""
 
@@ -174,24 +157,8 @@ class Run:
     """[T, P]"""
 
 
-def play(setup: Setup, eyes: Ungated) -> Run:
+def play(setup: Setup, eyes: Eyes) -> Run:
     """All hours of ``setup`` under the planner, behind ``eyes``."""
-    market, rng, policy = Alike(setup), np.random.default_rng(0), swarm(setup)
-    portfolio = setup.portfolio
-    reader, cells = Reader(setup), np.zeros(portfolio.shape)
-    highest, none = np.zeros(portfolio.shape[:2]), CreativePrior.none(portfolio.creatives.shape)
-    traffic = Traffic(HOUR_OF_WEEK, np.full(portfolio.shape[0], USUAL_SEASON))
-    for tick in range(setup.calendar.ticks(setup.budgets.shape[1])):
-        moment = setup.calendar.at(tick)
-        evidence, reports = reader.read(market, cells, traffic)
-        traffic = replace(traffic, season=season(evidence.pattern))
-        highest = np.where(moment.new_day[:, None], market.settings.budget / MICROS, highest)
-        clock = hour_clock(moment, evidence, traffic, setup.budgets)
-        evidence = eyes.see(tick, evidence, cells)
-        cells = planning.conversion_rates(portfolio, evidence, none)
-        desk = Desk(portfolio, moment, clock, evidence, tuple(reports), highest, cells, rng)
-        wanted = eyes.allow(capped(desk, policy.decide(desk)), market)
-        highest = np.maximum(highest, wanted.budget)
-        put_in_force(market, wanted)
-        market.advance()
+    market = Alike(setup)
+    drive(setup, market, swarm(setup), eyes)
     return Run(market.credited().sum(axis=1), np.array(market.information))

@@ -139,10 +139,32 @@ class _Remembered(World):
 
 def play(setup: Setup, policy: Policy, *, seed: int = 0) -> Played:
     """All hours of ``setup`` under ``policy``."""
-    market, rng = setup.market(), np.random.default_rng(seed)
-    portfolio = setup.portfolio
+    market = setup.market()
+    drive(setup, market, policy, seed=seed)
+    truth = market.score
+    return Played(market.credited(), truth.spend, truth.by_channel, truth.claimed)
+
+
+class Eyes:
+    """What stands between the reports and the policy, and between the policy and the market: here nothing."""
+
+    def see(self, tick: int, evidence: Evidence, rates: Floats) -> Evidence:  # noqa: ARG002
+        """The evidence that the policy gets; ``rates`` [R, C, K]: conversions of a click as expected before."""
+        return evidence
+
+    def allow(self, wanted: Wanted, market: Market) -> Wanted:  # noqa: ARG002
+        """What of ``wanted`` is set."""
+        return wanted
+
+
+_PLAIN = Eyes()
+
+
+def drive(setup: Setup, market: Market, policy: Policy, eyes: Eyes = _PLAIN, *, seed: int = 0) -> None:
+    """All hours of ``market``, one of ``setup``, under ``policy`` behind ``eyes``."""
+    portfolio, rng = setup.portfolio, np.random.default_rng(seed)
     reader, cells = Reader(setup), np.zeros(portfolio.shape)
-    highest = np.zeros(portfolio.shape[:2])
+    highest, none = np.zeros(portfolio.shape[:2]), CreativePrior.none(portfolio.creatives.shape)
     traffic = Traffic(HOUR_OF_WEEK, np.full(portfolio.shape[0], USUAL_SEASON))
     for tick in range(setup.calendar.ticks(setup.budgets.shape[1])):
         moment = setup.calendar.at(tick)
@@ -150,15 +172,13 @@ def play(setup: Setup, policy: Policy, *, seed: int = 0) -> Played:
         traffic = replace(traffic, season=season(evidence.pattern))
         highest = np.where(moment.new_day[:, None], market.settings.budget / MICROS, highest)
         clock = hour_clock(moment, evidence, traffic, setup.budgets)
-        none = CreativePrior.none(portfolio.creatives.shape)
+        evidence = eyes.see(tick, evidence, cells)
         cells = planning.conversion_rates(portfolio, evidence, none)
         desk = Desk(portfolio, moment, clock, evidence, tuple(reports), highest, cells, rng)
-        wanted = capped(desk, policy.decide(desk))
+        wanted = eyes.allow(capped(desk, policy.decide(desk)), market)
         highest = np.maximum(highest, wanted.budget)
         put_in_force(market, wanted)
         market.advance()
-    truth = market.score
-    return Played(market.credited(), truth.spend, truth.by_channel, truth.claimed)
 
 
 def capped(desk: Desk, wanted: Wanted) -> Wanted:

@@ -9,8 +9,9 @@ import pytest
 from scipy.stats import poisson
 
 from benchmarks import modes
+from benchmarks.decisions.desk import Eyes
 from benchmarks.modes_healthy import watch
-from benchmarks.modes_play import Alike, Gated, Told, Ungated, play
+from benchmarks.modes_play import Alike, Gated, Told, play
 from policies.health import Gate, Mode
 from policies.specialist import Wanted
 from policies.tracking import CALL
@@ -40,7 +41,7 @@ def test_outcomes_are_poisson_by_quantiles_that_no_other_campaign_moves() -> Non
 def test_without_a_shock_the_truth_changes_nothing() -> None:
     """Nothing to be told, nothing gained, and conversions tell nothing against it."""
     setup = _calm(2)
-    without, told = play(setup, Ungated()), play(setup, Told(setup))
+    without, told = play(setup, Eyes()), play(setup, Told(setup))
     np.testing.assert_array_equal(told.value, without.value)
     np.testing.assert_allclose(without.information, 0.0, atol=1e-9)
 
