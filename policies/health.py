@@ -46,6 +46,11 @@ def coherence(chance: Floats) -> Floats:
     return np.asarray(np.interp(np.log(np.clip(chance, least, most)), np.log(_ANCHORS[:, 0]), _ANCHORS[:, 1]))
 
 
+def limit(coherence: float) -> float:
+    """Minus the log of the chance that an hour of this ``coherence`` has: where a chart must stand to bring it down."""
+    return float(-np.interp(coherence, _ANCHORS[:, 1], np.log(_ANCHORS[:, 0])))
+
+
 @dataclass(frozen=True, slots=True)
 class Charts:
     """What is watched channel by channel, where a few campaigns say too little for the mechanism.
@@ -60,6 +65,13 @@ class Charts:
     def empty(cls, shape: tuple[int, int, int], portfolios: int = 1) -> Charts:
         """Nothing seen of campaigns, channels and creatives of ``shape``."""
         return cls(Tracking.empty(shape, portfolios), Levels.empty(shape, portfolios))
+
+    @classmethod
+    def late(cls, shape: tuple[int, int, int]) -> Charts:
+        """Of campaigns that have run for a while, whose past is no news."""
+        empty = cls.empty(shape)
+        tracking = replace(empty.tracking, totals=np.full_like(empty.tracking.totals, np.nan))
+        return cls(tracking, empty.levels)
 
     def grown(self, shape: tuple[int, int, int]) -> Charts:
         """The same with room for more campaigns and creatives."""

@@ -35,23 +35,28 @@ class Levels:
     pattern: Floats
     """[R, C, 5] the evidence's, then."""
     usual: Floats
-    """[R, C] log of what an hour of mean traffic sells at a bid of 1; 0 before the first."""
+    """[R, C] log of what an hour of mean traffic sells at a bid of 1; NaN before the first."""
     square: Floats
     """[P, C] of the mean jump, running."""
     hours: Floats
     """[P, C] ordinary ones seen."""
+    jump: Floats
+    """[P, C] mean jump in the newest hour, of the log; 0 where none was seen."""
+    chance: Floats
+    """[P, C] that any channel jumps as far in an ordinary hour; 1 where none was seen."""
 
     @classmethod
     def empty(cls, shape: tuple[int, int, int], portfolios: int = 1) -> Levels:
         """Nothing seen of campaigns and channels of ``shape`` (R, C, K)."""
         plane, charts = shape[:2], (portfolios, shape[1])
         tick = np.full(shape[1], -1, dtype=np.int64)
-        return cls(tick, np.zeros((*plane, 5)), np.zeros(plane), np.full(charts, _FIRST_SQUARE), np.zeros(charts))
+        usual, square, none = np.full(plane, np.nan), np.full(charts, _FIRST_SQUARE), np.zeros(charts)
+        return cls(tick, np.zeros((*plane, 5)), usual, square, none, none, np.ones(charts))
 
     def grown(self, shape: tuple[int, int, int]) -> Levels:
         """The same with room for more campaigns."""
         pattern = pad(self.pattern, (*shape[:2], 5))
-        return replace(self, pattern=pattern, usual=pad(self.usual, shape[:2]))
+        return replace(self, pattern=pattern, usual=pad(self.usual, shape[:2], fill=np.nan))
 
     def step(self, evidence: Evidence, account: Ints, *, keep: Floats) -> tuple[Levels, Floats]:
         """One hour on, and the chance [P] that jumps are as far as these in an ordinary hour; 1 where none was seen.
@@ -59,22 +64,22 @@ class Levels:
         ``account`` [R]: each campaign's portfolio. ``keep`` [R]: share of the old that the evidence keeps of an hour.
         """
         level = self._level(evidence, keep)
-        known = self.pattern[..., 2] > 0.0
-        gap = np.where(known, level - self.usual, np.nan)
+        gap = level - self.usual
         jump = _means(gap, account, len(self.square))
         tail = 2.0 * ndtr(-np.abs(jump) / np.sqrt(self.square))
         seen = np.isfinite(tail)
-        chance = np.where(seen, tail, 1.0).min(axis=1) * np.maximum(seen.sum(axis=1), 1)
-        square, hours = self._taught(jump, seen & (chance > ORDINARY)[:, None])
-        usual = np.where(known, self.usual + _FOLLOW * np.nan_to_num(gap), np.nan_to_num(level))
-        return Levels(evidence.tick, evidence.pattern, usual, square, hours), np.minimum(chance, 1.0)
+        chance = np.minimum(np.where(seen, tail, 1.0) * np.maximum(seen.sum(axis=1, keepdims=True), 1), 1.0)
+        least = chance.min(axis=1)
+        square, hours = self._taught(jump, seen & (least > ORDINARY)[:, None])
+        usual = np.where(np.isnan(self.usual), level, self.usual + _FOLLOW * np.nan_to_num(gap))
+        return Levels(evidence.tick, evidence.pattern, usual, square, hours, np.nan_to_num(jump), chance), least
 
     def _level(self, evidence: Evidence, keep: Floats) -> Floats:
-        """[R, C] of the newest hour; NaN where it is not new, or was cut short."""
+        """[R, C] of the newest hour; NaN where it is not new, was cut short, or is more than one."""
         fresh = evidence.pattern - keep[:, None, None] * self.pattern
         weight, swing, sold = fresh[..., 0], fresh[..., 1], fresh[..., 2]
         traffic = np.maximum(1.0 + season(evidence.pattern)[:, None] * swing, 0.02)
-        told = (evidence.tick > self.tick) & (weight > 0.5) & (sold > 0.0)
+        told = (evidence.tick > self.tick) & (np.abs(weight - 1.0) < 0.5) & (sold > 0.0)
         return np.where(told, np.log(np.where(told, sold, 1.0) / traffic), np.nan)
 
     def _taught(self, jump: Floats, ordinary: Bools) -> tuple[Floats, Floats]:

@@ -34,7 +34,8 @@ class Tracking:
     """The chart of each portfolio, and what is in doubt."""
 
     totals: Floats
-    """[R, C, K, 2] matured clicks and conversions since the start, when last looked at."""
+    """[R, C, K, 2] matured clicks and conversions since the start, when last looked at; NaN where what was before is no
+    news."""
     usual: Floats
     """[P, 2] conversions of the last days, reported and expected."""
     sums: Floats
@@ -43,12 +44,17 @@ class Tracking:
     """[R, C, K, 2] matured clicks and conversions since the sum left zero, discounted as the evidence is."""
     disputed: Floats
     """[R, C, K, 2] those that a call has taken out of the evidence, likewise."""
+    hours: Ints
+    """[P] hours since the sum left zero."""
+    since: Floats
+    """[P, C, 2] conversions of each channel in these hours, reported and expected."""
 
     @classmethod
     def empty(cls, shape: tuple[int, int, int], portfolios: int = 1) -> Tracking:
         """Nothing seen of campaigns, channels and creatives of ``shape``."""
-        none = np.zeros((*shape, 2))
-        return cls(none, np.zeros((portfolios, 2)), np.zeros((portfolios, len(FALLS))), none, none)
+        none, sums = np.zeros((*shape, 2)), np.zeros((portfolios, len(FALLS)))
+        hours, since = np.zeros(portfolios, dtype=np.int64), np.zeros((portfolios, shape[1], 2))
+        return cls(none, np.zeros((portfolios, 2)), sums, none, none, hours, since)
 
     def grown(self, shape: tuple[int, int, int]) -> Tracking:
         """The same with room for more campaigns and creatives."""
@@ -71,19 +77,22 @@ class Tracking:
             trusted: false where the evidence left the hour's conversions and their clicks out.
         """
         totals = evidence.totals[..., 1:]
-        fresh = totals - self.totals
-        seen = np.stack([fresh[..., 1] * (rates > 0), fresh[..., 0] * rates], axis=-1).sum(axis=(1, 2))
-        hour = _by_portfolio(seen, account, len(self.sums))
+        fresh = np.nan_to_num(totals - self.totals)
+        seen = np.stack([fresh[..., 1] * (rates > 0), fresh[..., 0] * rates], axis=-1)
+        hour = _by_portfolio(seen.sum(axis=(1, 2)), account, len(self.sums))
         sums = np.clip(self.sums + _ratio(hour, self.usual), 0.0, CEILING)
         level, kept = sums.max(axis=1), keep[:, None, None, None]
         doubt = np.where(_of(level > 0.0, account), kept * self.doubt + fresh * trusted, 0.0)
         disputed, called = kept * self.disputed, _of(level >= CALL, account)
+        since = self.since + _by_portfolio(seen.sum(axis=2), account, len(self.sums))
         return Tracking(
             totals,
             _MEMORY * self.usual + hour,  # called or not: what lasts for days becomes the usual
             sums,
             np.where(called, 0.0, doubt),
             np.where(called, disputed + doubt, disputed),
+            np.where(level > 0.0, self.hours + 1, 0),
+            np.where(level[:, None, None] > 0.0, since, 0.0),
         )
 
     def believed(self, evidence: Evidence) -> Evidence:
@@ -107,8 +116,8 @@ def _ratio(hour: Floats, usual: Floats) -> Floats:
 
 
 def _by_portfolio(values: Floats, account: Ints, portfolios: int) -> Floats:
-    """[P, n] sums of ``values`` [R, n]."""
-    sums = np.zeros((portfolios, values.shape[1]))
+    """[P, ...] sums of ``values`` [R, ...]."""
+    sums = np.zeros((portfolios, *values.shape[1:]))
     np.add.at(sums, account, values)
     return sums
 

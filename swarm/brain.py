@@ -25,6 +25,7 @@ from policies.planning import Clock
 from policies.tracking import Tracking
 from policies.tuning import Hyper, Tuning
 from swarm import portfolio as arrays
+from swarm.alarms import Alarm, alarms
 from swarm.attention.request import Answer, Request
 from swarm.effects.lease import Lease
 from swarm.platforms.calendar import Calendar, Moment
@@ -245,6 +246,12 @@ class Brain:
         worst = np.argsort(-blame, kind="stable")[:3]
         return [self.campaigns[i].name for i in worst if blame[i] > 0]
 
+    def alarms(self) -> list[Alarm]:
+        """The charts that alone would end STABLE; none before anything is usual."""
+        if self._charted >= self.config.health.stable:
+            return []
+        return alarms(self._charts, [channel.name for channel in self.channels], self.config.health)
+
     def lease(self, tick: int, expires_s: float = inf) -> Lease:
         """Leave to act in this hour and the next two, until Unix time ``expires_s``."""
         may_raise = self.attention.coherence >= self.config.health.cautious  # not where coherence is NaN
@@ -340,9 +347,13 @@ class Brain:
             "mode": np.array(str(self._gate.mode)),
             "paused": np.array(sorted(self.paused), dtype=np.str_),
             **{f"tuning_{name}": array for name, array in self.tuning.as_arrays().items()},
-            **{f"tracking_{name}": array for name, array in asdict(self._charts.tracking).items()},
-            **{f"levels_{name}": array for name, array in asdict(self._charts.levels).items()},
+            **_arrays(self._charts),
         }
+
+    def late(self) -> dict[str, NDArray[Any]]:
+        """What of ``state`` may begin in the middle of a run: the season, and charts to which the past is no news."""
+        season = np.full(len(self.campaigns), USUAL_SEASON)
+        return {"season": season, **_arrays(Charts.late(self.portfolio.shape))}
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from ``state``; the epoch moves on, so that a zombie's leases are stale."""
@@ -366,6 +377,13 @@ class Brain:
         self.paused = paused
         if asked.held or self._gate.held:
             self.gate = asked
+
+
+def _arrays(charts: Charts) -> dict[str, NDArray[Any]]:
+    return {
+        **{f"tracking_{name}": array for name, array in asdict(charts.tracking).items()},
+        **{f"levels_{name}": array for name, array in asdict(charts.levels).items()},
+    }
 
 
 def _named(state: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -256,6 +256,8 @@ class Coordinator:
         brain, tick = self._brain, self._tick
         why = {**brain.attention.signals, "culprits": brain.culprits(), "healthy": done.healthy}
         why["floor"] = str(brain.floor)
+        if alarms := brain.alarms():
+            why["charts"] = [asdict(alarm) for alarm in alarms]
         if (ended := brain.calendar.at(tick).hours_left == 1).any():
             why["allocation"] = brain.proof(ended)
         self._roster.memories = done.memories
@@ -280,12 +282,14 @@ class Coordinator:
 
     def _recall(self) -> None:
         """Go on from the journal."""
-        specs = [Campaign.model_validate_json(spec) for _, _, spec in self._journal.campaigns()]
-        if not specs:
+        if not self._journal.campaigns():
             self._journal.hyper(1, 0, self._brain.tuning.hyper.values, {})
             return
-        self._admit(specs)
-        self._roster.memories = self._checkpoint.load(self._brain, self._roster.slices)
+        kept = self._checkpoint.load(self._brain, self._scenario)
+        self._roster.memories = kept.memories
+        if kept.anew:
+            self._log.warning("begins_anew", parts=list(kept.anew), why="another version kept the journal")
+        self._reporter.admit(self._brain.campaigns)
         self._reporter.recall(self._journal.totals())
 
     def _admit(self, new: list[Campaign]) -> None:

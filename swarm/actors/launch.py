@@ -5,19 +5,26 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 import time
 import warnings
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import ray
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 
+from policies.clock import Traffic
 from swarm.actors.bounded import MOST_PENDING
 from swarm.actors.calls import translated
+from swarm.actors.checkpoint import Checkpoint
 from swarm.actors.coordinator import CoordinatorActor
 from swarm.actors.scenario import Scenario
-from swarm.errors import Gone, Overloaded, Unavailable
+from swarm.brain import Brain
+from swarm.errors import Failed, Gone, Overloaded, Unavailable
 from swarm.platforms.channels import TERMS
+from swarm.platforms.traffic import HOUR_OF_WEEK
 from swarm.store.journal import Journal
 
 CHILDREN = (*(f"agent/{platform}" for platform in TERMS), "attention", "feedback", "dispatcher", "market")
@@ -73,8 +80,12 @@ def owns_cluster() -> bool:
 
 
 def launch(scenario: Scenario) -> Any:
-    """The swarm's coordinator, made if it is not there, ready with all of its children."""
-    _keep_facts(scenario)
+    """The swarm's coordinator, made if it is not there, ready with all of its children.
+
+    Raises:
+        SwarmError: it does not answer, or its journal is of a version that this program cannot go on from.
+    """
+    _prepare(scenario)
     coordinator = CoordinatorActor.options(namespace=scenario.namespace, **COORDINATOR).remote(scenario)
     deadline = time.monotonic() + _READY_S
     while True:
@@ -88,14 +99,33 @@ def launch(scenario: Scenario) -> Any:
             return coordinator
 
 
-def _keep_facts(scenario: Scenario) -> None:
-    """Let the journal know what the run was started with, for those who read it; one that is up stays as it is."""
-    try:
+def _prepare(scenario: Scenario) -> None:
+    """See that the journal can be gone on from, and let it know what the run was started with, for those who read it.
+
+    One that is up stays as it is.
+    """
+    with suppress(Gone):
         find(scenario.config.name)
-    except Gone:
-        journal = Journal(scenario.folder / "journal.sqlite")
-        journal.remember("scenario", json.dumps(scenario.facts()))
-        journal.close()
+        return
+    path = scenario.folder / "journal.sqlite"
+    if path.exists():
+        _check(path, scenario)
+    journal = Journal(path)
+    journal.remember("scenario", json.dumps(scenario.facts()))
+    journal.close()
+
+
+def _check(path: Path, scenario: Scenario) -> None:
+    """A coordinator that could not go on from the journal would die far from the person's eyes.
+
+    Read only: a journal that is refused stays as the version that wrote it needs it.
+    """
+    try:
+        journal = Journal(path, read_only=True)
+    except (ValueError, sqlite3.DatabaseError) as error:
+        raise Failed(f"{path}: {error}") from error
+    Checkpoint(journal).load(Brain(scenario.config, scenario.channels, Traffic(HOUR_OF_WEEK)), scenario)
+    journal.close()
 
 
 def find(name: str) -> Any:

@@ -9,7 +9,19 @@ from rich.table import Table
 from rich.text import Text
 
 from swarm.cli.views import MODE_STYLE, coherence
-from swarm.observe.explain import BESIDE_H, NOTICES, REASONS, Event, ModeChange, Move, Notice, Split, Window, promise
+from swarm.observe.explain import (
+    BESIDE_H,
+    NOTICES,
+    REASONS,
+    Event,
+    ModeChange,
+    Move,
+    Notice,
+    Split,
+    Window,
+    causes,
+    promise,
+)
 from swarm.spec.campaign import Campaign
 from swarm.spec.money import format_micros, minor_digits
 
@@ -64,10 +76,10 @@ def _cells(line: Sequence[Event], currency: str) -> tuple[Text, Text, Text, Text
 
 
 def _mode(change: ModeChange) -> tuple[Text, Text, Text, Text]:
-    who = ", ".join(change.culprits) or "no campaign stands out"
+    why = causes(change.charts, change.culprits)
     return (
         Text.assemble("mode ", (change.old, MODE_STYLE[change.old]), " -> ", (change.new, MODE_STYLE[change.new])),
-        Text(f"coherence {coherence(change.coherence)}; moved most by {who}"),
+        Text("\n".join([f"coherence {coherence(change.coherence)}", *why])),
         Text("this campaign is one of them", style="bold") if change.involved else Text(),
         Text(),
     )

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from swarm.alarms import Alarm
 from swarm.effects.guards import SINGLE
 from swarm.effects.ledger import Ledger
 from swarm.effects.proposals import Field
@@ -101,6 +102,8 @@ class ModeChange:
     """Campaigns that moved the health signals most, worst first."""
     involved: bool
     """Whether this campaign is one of them."""
+    charts: tuple[str, ...] = ()
+    """The charts that were above their limits, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +267,20 @@ def _mode_changes(journal: Journal, campaign: Campaign, clock: LocalClock, first
         if (hour := journal.hour(tick)) and not demanded_by(tick, new, hour[2], held):
             culprits = tuple(hour[2].get("culprits", ()))
             involved = campaign.name in culprits
-            found.append(ModeChange(tick, clock.local(tick), old, new, hour[1], culprits, involved))
+            charts = charts_of(hour[2])
+            found.append(ModeChange(tick, clock.local(tick), old, new, hour[1], culprits, involved, charts))
     return found
+
+
+def charts_of(evidence: Mapping[str, Any]) -> tuple[str, ...]:
+    """The charts that stood above their limits in an hour, in words; hours of before they were kept have none."""
+    return tuple(str(Alarm(**item)) for item in evidence.get("charts", ()))
+
+
+def causes(charts: Sequence[str], culprits: Sequence[str]) -> list[str]:
+    """Why the gate changed the mode, a line each."""
+    moved = [f"signals moved most by {', '.join(culprits)}"] if culprits else []
+    return [*charts, *moved] or ["no chart is above its limit, no campaign stands out"]
 
 
 def _splits(journal: Journal, campaign: Campaign, clock: LocalClock, first: int, end: int) -> list[Split]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from swarm.alarms import Alarm
 from swarm.cli.explain import command
 from swarm.cli.timeline import grouped
 from swarm.observe.explain import Move
-from tests.observe.runs import BERLIN, play, story
+from swarm.store.journal import Journal
+from tests.observe.runs import BERLIN, FROZEN, play, story
 
 
 def told(*words: str) -> Result:
@@ -55,6 +58,16 @@ def test_text_says_why_and_what_came_of_it(folder: Path) -> None:
         "17 moves, 1 of them refused; 1 changes of mode",
     ):
         assert words in text
+
+
+def test_text_names_the_charts_that_changed_the_mode(folder: Path) -> None:
+    """Each in words of its own, beside the campaigns that moved the signals."""
+    journal = Journal(folder / "journal.sqlite")
+    alarm = asdict(Alarm("volume", "meta", 2.1, 1, 8.04, 6.17))
+    journal.tick(FROZEN, "2026-03-03T05:00:00+00:00", "FREEZE", 0.1, {"charts": [alarm], "culprits": [BERLIN.name]})
+    text = " ".join(told().stdout.replace("│", " ").split())
+    assert "meta: prices and volume 210 %" in text
+    assert [[str(Alarm(**alarm))]] == [each["charts"] for each in objects() if each["kind"] == "mode"]
 
 
 def test_no_line_is_wider_than_a_pipe(folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from swarm.alarms import Alarm
 from swarm.effects.guards import SINGLE
 from swarm.observe.explain import Event, ModeChange, Move, Notice, Split, Window, promise
 from swarm.platforms.channels import FOUR
@@ -129,6 +130,21 @@ def test_a_change_of_mode(journal: Journal) -> None:
     assert (FROZEN, "STABLE", "FREEZE", 0.1, (BERLIN.name,), True) == (
         change.tick, change.old, change.new, change.coherence, change.culprits, change.involved,
     )  # fmt: skip
+
+
+def test_a_change_of_mode_says_which_charts_were_above_their_limits(journal: Journal) -> None:
+    """In words, as the journal has them of that hour."""
+    charts = [
+        asdict(Alarm("conversions", "", 0.41, 14, 6.5, 6.17, {"google_ads": 0.12, "meta": 0.8})),
+        asdict(Alarm("volume", "meta", 2.1, 1, 8.04, 6.17)),
+    ]
+    journal.tick(FROZEN, "2026-03-03T05:00:00+00:00", "FREEZE", 0.1, {"charts": charts})
+    (change,) = [event for event in story(journal) if isinstance(event, ModeChange)]
+    assert (
+        "all channels: conversions 41 % of what clicks promised over the last 14 h (chart 6.5, limit 6.2); "
+        "google_ads 12 %, meta 80 %",
+        "meta: prices and volume 210 % of the hours before at the same bid (chart 8.0, limit 6.2)",
+    ) == change.charts
 
 
 def test_a_mode_that_a_person_held_is_told_as_that(journal: Journal) -> None:

@@ -330,7 +330,8 @@ def test_the_most_money_is_a_matter_of_rates(tmp_path: Path) -> None:
 def test_modes_are_told_with_their_causes(journal: Journal) -> None:
     """When, from what to what, at what coherence, and which campaigns."""
     (change,) = gather(journal).changes
-    assert ("STABLE", "FREEZE", 0.1, (BERLIN.name,)) == (change.old, change.new, change.coherence, change.culprits)
+    why = (f"signals moved most by {BERLIN.name}",)
+    assert ("STABLE", "FREEZE", 0.1, why) == (change.old, change.new, change.coherence, change.why)
     section = next(each for each in parsed(page(gather(journal))).iter("section") if each.get("id") == "modes")
     text = " ".join("".join(section.itertext()).split())
     assert "1 change of mode: FREEZE 42 h, STABLE 30 h" in text
@@ -341,7 +342,7 @@ def test_a_mode_that_a_person_held_is_told_as_theirs(journal: Journal) -> None:
     """Not as the doing of the campaigns that moved the health signals most."""
     (change,) = gather(journal).changes
     journal.event(change.tick, "hold", change.new, "a person")
-    assert [("a person",)] == [each.culprits for each in gather(journal).changes]
+    assert [("a person",)] == [each.why for each in gather(journal).changes]
 
 
 def test_every_version_is_shown_with_evidence_of_any_shape(journal: Journal) -> None:

@@ -219,3 +219,29 @@ def test_campaigns_may_join() -> None:
     assert grown.tracking.totals.shape == (3, 1, 2, 2)
     assert grown.levels.pattern.shape == (3, 1, 5)
     np.testing.assert_array_equal(grown.tracking.totals[:1, :, :1], charts.tracking.totals)
+
+
+def test_charts_that_begin_late_do_not_judge_the_past() -> None:
+    """They call nothing of channels that have sold for days, and take no conversions from before for an hour's."""
+    rows = 4
+    _, item = _after(Tracking.empty((rows, 1, 1), rows), _evidence(rows), np.full((96, rows), RATE * CLICKS / 2))
+    rates, account, keep = np.full((rows, 1, 1), RATE), np.zeros(rows, dtype=np.int64), np.full(rows, KEEP)
+    charts = Charts.late((rows, 1, 1))
+    for _ in range(4):
+        item = _hour(item, np.full(rows, RATE * CLICKS))
+        charts, seen = charts.step(item, rates, account, keep=keep)
+        assert 1.0 == seen[0]
+    assert (charts.tracking.usual <= 4 * rows * RATE * CLICKS).all()
+
+
+def test_charts_that_begin_late_see_what_comes_then() -> None:
+    """Their first hour is the usual, and a jump from there is one."""
+    rows, item = 4, _evidence(4)
+    for _ in range(96):
+        item = _hour(item, np.full(rows, RATE * CLICKS))
+    rates, account, keep = np.full((rows, 1, 1), RATE), np.zeros(rows, dtype=np.int64), np.full(rows, KEEP)
+    charts = Charts.late((rows, 1, 1))
+    for sold in (1.0, 1.0, 1.0, 3.0):
+        item = _hour(item, np.full(rows, RATE * CLICKS), sold)
+        charts, seen = charts.step(item, rates, account, keep=keep)
+    assert seen[0] < Thresholds().stable

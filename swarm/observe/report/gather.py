@@ -16,7 +16,7 @@ import numpy as np
 
 from policies.frames import Floats, Ints
 from swarm import portfolio
-from swarm.observe.explain import channels_of, clock_of, demanded_by, explain, holds
+from swarm.observe.explain import causes, channels_of, charts_of, clock_of, demanded_by, explain, holds
 from swarm.observe.report.creatives import Learnt, creatives_of
 from swarm.observe.report.decisions import most_important
 from swarm.observe.report.shown import (
@@ -219,6 +219,6 @@ def _changes(journal: Journal, clock: LocalClock) -> list[Transition]:
     for tick, old, new in journal.mode_changes(0, clock.newest + 1)[-_CHANGES:]:
         if hour := journal.hour(tick):
             other = demanded_by(tick, new, hour[2], held)
-            culprits = (other,) if other else tuple(hour[2].get("culprits", ()))
-            found.append(Transition(tick, datetime.fromisoformat(hour[0]), old, new, hour[1], culprits))
+            why = [other] if other else causes(charts_of(hour[2]), hour[2].get("culprits", ()))
+            found.append(Transition(tick, datetime.fromisoformat(hour[0]), old, new, hour[1], tuple(why)))
     return found

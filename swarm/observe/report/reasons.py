@@ -76,11 +76,11 @@ def _told(report: RunReport) -> str:
 def _changes(report: RunReport) -> Html:
     def row(change: Transition) -> list[Html]:
         known = "unknown" if change.coherence is None else f"{change.coherence:.2f}"
-        who = ", ".join(change.culprits) or "no campaign stands out"
+        why = "; ".join(change.why)
         arrow = join((pill(change.old), " → ", pill(change.new)))
-        return [cell(moment(change.time), look="when"), cell(arrow, look="when"), number(known), cell(who, look="why")]
+        return [cell(moment(change.time), look="when"), cell(arrow, look="when"), number(known), cell(why, look="why")]
 
-    head = ["UTC", "Mode", "Coherence", "Campaigns that moved the signals most, worst first"]
+    head = ["UTC", "Mode", "Coherence", "Charts above their limits; campaigns that moved the signals most, worst first"]
     return table(head, [row(change) for change in report.changes], label="Changes of mode", right=[2])
 
 

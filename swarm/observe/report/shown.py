@@ -99,7 +99,8 @@ class Transition:
     old: str
     new: str
     coherence: float | None
-    culprits: tuple[str, ...]
+    why: tuple[str, ...]
+    """A line each."""
 
 
 @dataclass(frozen=True, slots=True)
