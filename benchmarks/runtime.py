@@ -2,7 +2,7 @@
 
 Each part runs the commands and actors that people use; none times a stand-in.
 
-    python -m benchmarks.runtime [--only ready,scale,demo] [--kill] [--history LOG.csv] [--json FILE]
+    python -m benchmarks.runtime [--only ready,scale,demo,same] [--kill] [--history LOG.csv] [--json FILE]
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from rich.console import Console
 
 from benchmarks.machine import describe, paired_interval
 from benchmarks.recovery import kills
+from benchmarks.same import same
 from swarm.account import replay
 from swarm.actors.launch import connect, end, launch
 from swarm.actors.scenario import Scenario
@@ -39,7 +40,7 @@ REPORTING_SEEDS = tuple(range(9010, 9020))
 """Read by this report alone; nothing was ever tuned on them."""
 _BY_DAY = ("clicks", "logged_clicks", "same_bidder_clicks")
 EXAMPLES = Path("configs/campaigns")
-SCALE_HOURS = 48
+SCALE_HOURS, SAME_DAYS = 48, 7
 AT_TARGET = 0.95
 """Cost over target from which the target and not the budget is what binds."""
 HISTORY_DAYS = 60
@@ -166,6 +167,11 @@ def multiplied(examples: list[Campaign], count: int) -> list[Campaign]:
     return [renamed(number) for number in range(count)]
 
 
+def again() -> dict[str, Any]:
+    """The example campaigns on Ray, and decided again in one process from the answers that were kept."""
+    return same(scenario(REPORTING_SEEDS[0], SAME_DAYS), load_campaigns([EXAMPLES]))
+
+
 def ready() -> dict[str, float]:
     """Seconds from Ray's being up to a swarm that answers, five times over."""
     times = []
@@ -195,12 +201,12 @@ def _silent(_: Mapping[str, Any]) -> None:
 def main() -> None:
     """Measure, print, and write JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="ready,scale,demo", help="parts, by comma")
+    parser.add_argument("--only", default="ready,scale,demo,same", help="parts, by comma")
     parser.add_argument("--kill", action="store_true", help="the part kill alone: kill -9 and recovery")
     parser.add_argument("--history", type=Path, help="an account's log; adds the part history")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    parts: dict[str, Callable[[], Any]] = {"ready": ready, "scale": scale, "demo": demo, "kill": kills}
+    parts: dict[str, Callable[[], Any]] = {"ready": ready, "scale": scale, "demo": demo, "same": again, "kill": kills}
     if options.history is not None:
         parts["history"] = partial(history, read_log(options.history))
     found: dict[str, Any] = {"machine": describe()}

@@ -15,6 +15,7 @@ import numpy as np
 from policies.evidence import Memory
 from policies.frames import Evidence, Plan
 from policies.health import Mode
+from swarm.actors import answers
 from swarm.actors.agent import Outcomes
 from swarm.actors.calls import Caller
 from swarm.actors.dispatcher import Standing
@@ -32,8 +33,6 @@ from swarm.store.journal import Journal
 HOURS_A_DAY = 24
 LEASE_BEATS = 3
 """Heartbeats that a lease lasts in wall time: what comes later is of a coordinator that hung, or is no more."""
-_KEPT_NUMBERS = 1_000_000
-"""Answers with more numbers than this are not kept in the journal."""
 
 
 Observed = tuple[Evidence, Memory, Outcomes | None]
@@ -216,8 +215,7 @@ class Hour:
         attention.stale = stale if answer is not None else (*stale, use_case)
         if answer is None:
             return None
-        kept = {"output": answer.output} if answer.output.size < _KEPT_NUMBERS else {}
-        self._journal.answer(tick, use_case, answer.version, kept)
+        self._journal.answer(tick, use_case, answer.version, answers.as_arrays(answer))
         return answer
 
     async def _answer(self, use_case: str, request: Request) -> Answer | None:

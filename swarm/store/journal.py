@@ -227,6 +227,14 @@ class Journal:
         """Tick, use case and version of every answer."""
         return self._db.execute("SELECT tick, use_case, version FROM answers ORDER BY rowid").fetchall()
 
+    def answered(self, tick: int, use_case: str) -> tuple[int, dict[str, NDArray[Any]]] | None:
+        """Version and arrays of the answer that hour ``tick`` was decided by, None without one; the last one counts,
+        for an hour that was taken back has asked before."""
+        row = self._db.execute(
+            "SELECT version, arrays FROM answers WHERE tick = ? AND use_case = ? ORDER BY rowid DESC", (tick, use_case)
+        ).fetchone()
+        return None if row is None else (row[0], unpack(row[1]))
+
     def hyper(self, version: int, tick: int, value: Mapping[str, float], evidence: Mapping[str, Any]) -> None:
         """Keep a version of the hyperparameters and what spoke for it."""
         row = (version, tick, json.dumps(dict(value)), json.dumps(dict(evidence)))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks.head import Head
+from tests.store.kept import unpacked
 
 pytestmark = pytest.mark.cluster
 EXAMPLES = Path(__file__).parents[2] / "configs" / "campaigns"
@@ -84,3 +85,14 @@ def test_a_bad_spec_submits_nothing(terminal: Terminal) -> None:
     message = terminal("swarm", "submit", str(EXAMPLES), str(wrong), status=2)
     assert "wrong.yaml:" in message
     assert "USD" in message
+
+
+def test_a_journal_of_another_version_ends_up_in_one_line(terminal: Terminal) -> None:
+    """Exit status 1, what is wrong and what to do; nothing is up afterwards."""
+    unpacked("before_tuning", terminal.folder / "runs" / "of-old")
+    (terminal.folder / "old.yaml").write_text("name: of-old\n")
+    message = terminal("swarm", "up", "--config", "old.yaml", status=1)
+    (line,) = [line for line in message.splitlines() if line.startswith("swarm: ")]
+    assert "of-old/journal.sqlite was kept by another version of this program" in line
+    assert "Traceback" not in message
+    assert "no swarm called" in terminal("swarm", "status", "--name", "of-old", status=3)

@@ -335,7 +335,7 @@ def test_modes_are_told_with_their_causes(journal: Journal) -> None:
     section = next(each for each in parsed(page(gather(journal))).iter("section") if each.get("id") == "modes")
     text = " ".join("".join(section.itertext()).split())
     assert "1 change of mode: FREEZE 42 h, STABLE 30 h" in text
-    assert f"3 Mar 05:00STABLE → FREEZE0.10{BERLIN.name}" in text
+    assert f"3 Mar 05:00STABLE → FREEZE0.10signals moved most by {BERLIN.name}" in text
 
 
 def test_a_mode_that_a_person_held_is_told_as_theirs(journal: Journal) -> None:
