@@ -326,14 +326,18 @@ class Brain:
     # ---- persistence
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What must survive the coordinator, beside the journal's tables."""
-        ledger = self._carried()
+        """What must survive the coordinator, beside the journal's tables.
+
+        Prices and splits are of the campaigns that were planned already: the others begin with what attention says in
+        their first hour, whether that hour is the first try or not.
+        """
+        carried, planned = self._carried(), 0 if self._ledger is None else len(self._ledger.price)
         reference = np.zeros((0, 0)) if self._reference is None else self._reference
         return {
-            "price": ledger.price,
-            "floor": ledger.floor,
-            "split": ledger.split,
-            "rotation": ledger.rotation,
+            "price": carried.price[:planned],
+            "floor": carried.floor[:planned],
+            "split": carried.split[:planned],
+            "rotation": carried.rotation[:planned],
             "cells": self.cells,
             "creative": self.attention.creative.factor,
             "creative_doubt": self.attention.creative.doubt,
@@ -357,7 +361,8 @@ class Brain:
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from ``state``; the epoch moves on, so that a zombie's leases are stale."""
-        self._ledger = planning.Ledger(state["price"], state["floor"], state["split"], state["rotation"])
+        ledger = planning.Ledger(state["price"], state["floor"], state["split"], state["rotation"])
+        self._ledger = ledger if len(ledger.price) else None
         self.cells = state["cells"]
         own = float(state["creative_own"])
         self.attention.creative = CreativePrior(state["creative"], state["creative_doubt"], own)

@@ -62,6 +62,14 @@ def test_an_hour_that_is_taken_back_takes_the_gates_own_moves_back(brain: Brain)
     assert [moved.mode, brain.gate.mode] == [Mode.FREEZE, Mode.STABLE]
 
 
+def test_campaigns_that_were_never_planned_begin_with_what_attention_says(brain: Brain) -> None:
+    """Though their first hour failed and was taken back: the second try is the first one again."""
+    brain.take_back(brain.state())
+    brain.attention.shares = np.eye(4)[np.zeros(len(brain.campaigns), dtype=np.int64)]
+    np.testing.assert_array_equal(brain.attention.shares, brain.shares)
+    assert 0 == len(brain.state()["price"])
+
+
 @pytest.mark.parametrize(("coherence", "may_raise"), [(0.5, True), (0.4999, False), (float("nan"), False)])
 def test_a_lease_lets_nothing_be_raised_where_coherence_is_low_or_missing(
     brain: Brain, coherence: float, may_raise: bool

@@ -89,7 +89,7 @@ def test_campaigns_that_joined_after_the_last_hour_are_taken_on_as_new(
     assert (8, ()) == (len(brain.campaigns), found.anew)
     assert brain.portfolio.shape == brain.cells.shape
     assert [0.25, 0.0] == [brain.cells[:3, :, :2].min(), brain.cells[3:].max()]
-    assert {len(array) for name, array in brain.state().items() if name in ("season", "shares", "price")} == {8}
+    assert {len(array) for name, array in brain.state().items() if name in ("season", "shares", "tuning_assigned")} == {8}
 
 
 def test_a_journal_from_before_the_charts_is_gone_on_from(tmp_path: Path) -> None:
