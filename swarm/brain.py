@@ -324,7 +324,6 @@ class Brain:
         reference = np.zeros((0, 0)) if self._reference is None else self._reference
         return {
             "price": ledger.price,
-            "floor": ledger.floor,
             "split": ledger.split,
             "rotation": ledger.rotation,
             "cells": self.cells,
@@ -346,7 +345,7 @@ class Brain:
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from ``state``; the epoch moves on, so that a zombie's leases are stale."""
-        self._ledger = planning.Ledger(state["price"], state["floor"], state["split"], state["rotation"])
+        self._ledger = planning.Ledger(state["price"], state["split"], state["rotation"])
         self.cells = state["cells"]
         own = float(state["creative_own"])
         self.attention.creative = CreativePrior(state["creative"], state["creative_doubt"], own)
