@@ -38,31 +38,6 @@ def step(price: Floats, solved: Floats, *, gain: Floats, max_step: Floats) -> Fl
     return np.asarray(price * np.exp(np.where(np.isfinite(move), move, 0.0)))
 
 
-SURE_AT = 20.0
-"""Conversions on which a cost is half sure."""
-
-
-def hold_target(
-    floor: Floats, spent: Floats, value: Floats, target: Floats, conversions: Floats, *, gain: Floats
-) -> Floats:
-    """[R] lowest price that a cost target allows, moved by the target's own dual step.
-
-    The floor rises while the cost of the value expected so far is above 97 % of the target, and falls below it
-    (Feng, Padmanabhan and Wang 2022: a multiplier of its own for the return constraint; here the larger of
-    the two multipliers rules, "min pacing" in Balseiro et al., "A Field Guide", 2023).
-
-    At a price of 1 / target every purchase meets the target by itself. A floor much above that would buy nothing
-    but silence, and a campaign that buys nothing learns nothing that could bring the floor down again. For the same
-    reason it rises only as far as results are sure: ``conversions`` [R] is how many ``value`` rests on.
-    """
-    has = np.isfinite(target) & (value > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        excess = np.log(spent / (0.97 * target * value))
-    move = np.where(has, gain * np.clip(np.nan_to_num(excess), -0.5, 0.5), 0.0)
-    move = np.where(move > 0, move * conversions / (conversions + SURE_AT), move)
-    return np.asarray(np.where(np.isfinite(target), np.clip(floor * np.exp(move), 0.2 / target, 1.25 / target), 0.0))
-
-
 def affordable(log_multiplier: Floats, spend: Floats, most: float) -> float:
     """The highest multiplier of value whose ``spend`` [G], a table over ``log_multiplier`` [G], is at most ``most``.
 

@@ -5,7 +5,7 @@ Letters: R campaigns, C channels, K creatives.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -19,9 +19,11 @@ from policies.tuning import Settings
 HEADROOM = 2.0
 """Platform budgets over the planned split: pacing spends by bids, budgets are the fence behind it."""
 _NOTHING_LEFT = 0.002
-TARGET_GAIN = 0.05
-"""Of the pacing gain: a cost target is for the whole flight, and paying back in days what the first ones spent too dear
-buys less than paying it back in weeks."""
+_AIM, _DOUBT, _FEWEST = 0.98, 0.5, 25.0
+"""Of a cost target: a little below it, and by half a standard error of the conversions seen, which are never taken for
+fewer than so many. What looks cheap is bought more of, and so turns out dearer than it looked."""
+_USUAL_SHARE = 0.7
+"""Average over marginal cost of a click before anything was bought."""
 _NEW_DAYS, _OLD_EXPLORATION = 6.0, 0.5
 """Days for which creatives are explored as configured, and the part of it that is left afterwards."""
 _START_RATE = 0.03
@@ -34,8 +36,6 @@ class Ledger:
 
     price: Floats
     """[R] price of money."""
-    floor: Floats
-    """[R] lowest price that the cost target allows; 0 without a target."""
     split: Floats
     """[R, C] shares of the day's money, planned at the last midnight."""
     rotation: Floats
@@ -47,8 +47,7 @@ class Ledger:
         price = guess(portfolio) * _unit(portfolio) / opening_bid(portfolio)
         exists = portfolio.creatives / np.maximum(portfolio.creatives.sum(axis=1, keepdims=True), 1)
         rotation = np.broadcast_to(exists[:, None, :], portfolio.shape).copy()
-        floor = np.where(np.isfinite(portfolio.target_cost), 0.8 / portfolio.target_cost, 0.0)
-        return cls(price, floor, prior_shares, rotation)
+        return cls(price, prior_shares, rotation)
 
     def grown(self, fresh: Ledger) -> Ledger:
         """Its rows in front of ``fresh``'s, where campaigns have joined since."""
@@ -150,11 +149,11 @@ def plan(
     """
     cells = click_values(portfolio, conversion_rates(portfolio, evidence, creative_prior))
     value = (cells * ledger.rotation).sum(axis=2) / np.maximum(ledger.rotation.sum(axis=2), 1e-12)
-    price, spent = _price(portfolio, ledger, evidence, clock, hyper, value)
-    floor = target_floor(portfolio, ledger.floor, evidence, cells, gain=TARGET_GAIN * hyper["pacing_gain"])
+    floor = target_floor(portfolio, evidence, value)
+    price, spent = _price(portfolio, ledger, evidence, clock, hyper, value, floor)
     split, proof = ledger.split, None
     if clock.day_ends.any():
-        aim, proof = _split(portfolio, ledger, evidence, value, prior_shares, hyper)
+        aim, proof = _split(portfolio, ledger, evidence, value, floor, prior_shares, hyper)
         split = np.where(clock.day_ends[:, None], aim, ledger.split)
     exploration = hyper["creative_exploration"] * np.where(clock.age_days < _NEW_DAYS, 1.0, _OLD_EXPLORATION)
     rotation = _rotation(portfolio, evidence, cells, creative_prior, exploration)
@@ -173,7 +172,7 @@ def plan(
         rotation=rotation,
         deliver=(clock.money > 0) & left,
     )
-    return made, replace(ledger, price=price, floor=floor, split=split, rotation=rotation), proof
+    return made, Ledger(price, split, rotation), proof
 
 
 def unit_bids(portfolio: Portfolio, evidence: Evidence, value: Floats) -> Floats:
@@ -182,12 +181,18 @@ def unit_bids(portfolio: Portfolio, evidence: Evidence, value: Floats) -> Floats
 
 
 def _price(
-    portfolio: Portfolio, ledger: Ledger, evidence: Evidence, clock: Clock, hyper: Settings, value: Floats
+    portfolio: Portfolio,
+    ledger: Ledger,
+    evidence: Evidence,
+    clock: Clock,
+    hyper: Settings,
+    value: Floats,
+    floor: Floats,
 ) -> tuple[Floats, Floats]:
     """The price of money after this hour's step, and what is spent today, unreported hours included."""
     unit = unit_bids(portfolio, evidence, value)
-    now = np.maximum(ledger.price, ledger.floor)
-    pace = evidence.spend_scale * bids(unit, now, portfolio.bid_low, portfolio.bid_high) ** SPEND_ELASTICITY
+    bid = bids(unit, np.maximum(ledger.price, floor), portfolio.bid_low, portfolio.bid_high)
+    pace = evidence.spend_scale * bid**SPEND_ELASTICITY
     reported = np.where(evidence.day == clock.day[:, None], evidence.spent_today, 0.0)
     spent = (reported + np.nan_to_num(pace) * clock.traffic_unseen).sum(axis=1)
     required = np.maximum(clock.money - spent, 0.0) / np.maximum(clock.traffic_left, 1e-9)
@@ -198,25 +203,35 @@ def _price(
     return np.where(clock.money > 0, price, ledger.price), spent
 
 
-def target_floor(portfolio: Portfolio, floor: Floats, evidence: Evidence, cells: Floats, *, gain: Floats) -> Floats:
-    """[R] lowest price of money under the cost target, one hour after ``floor`` [R].
+def target_floor(portfolio: Portfolio, evidence: Evidence, value: Floats) -> Floats:
+    """[R] lowest price of money under the cost target, 0 without one; ``value`` [R, C]: goal units of a click.
 
-    ``cells`` [R, C, K]: goal units of a click.
+    At price p a click is bid at value over p and costs the bid's average share of it, so a goal unit costs that share
+    over p: known from clicks alone, long before enough conversions are in to tell by. What these say goes into
+    ``value``. (The multiplier of a return constraint: Feng, Padmanabhan and Wang 2022; the larger of the two rules:
+    "min pacing" in Balseiro et al., "A Field Guide", 2023.)
     """
-    clicks = evidence.clicks.sum(axis=(1, 2))
-    value = (evidence.clicks * cells).sum(axis=(1, 2))
-    spent = (evidence.cost_per_click * evidence.clicks.sum(axis=2)).sum(axis=1)
-    seen = evidence.conversions.sum(axis=(1, 2))
-    return pacing.hold_target(floor, spent, np.where(clicks > 0, value, 0.0), portfolio.target_cost, seen, gain=gain)
+    unit = unit_bids(portfolio, evidence, value)
+    spend = np.nan_to_num(evidence.spend_scale) * unit**SPEND_ELASTICITY
+    bought = (spend * value / (evidence.cost_share * np.maximum(unit, 1e-300))).sum(axis=1)
+    cost = np.where(bought > 0, spend.sum(axis=1) / np.maximum(bought, 1e-300), _USUAL_SHARE)
+    aim = _AIM - _DOUBT / np.sqrt(evidence.conversions.sum(axis=(1, 2)) + _FEWEST)
+    return np.asarray(np.where(np.isfinite(portfolio.target_cost), cost / (aim * portfolio.target_cost), 0.0))
 
 
 def _split(
-    portfolio: Portfolio, ledger: Ledger, evidence: Evidence, value: Floats, prior: Floats, hyper: Settings
+    portfolio: Portfolio,
+    ledger: Ledger,
+    evidence: Evidence,
+    value: Floats,
+    floor: Floats,
+    prior: Floats,
+    hyper: Settings,
 ) -> tuple[Floats, concave.Certificate]:
     """[R, C] shares of the day's money, moved from the old by a part of the way to equal marginal returns, and the
     certificate of those."""
     unit = unit_bids(portfolio, evidence, value)
-    bid = bids(unit, np.maximum(ledger.price, ledger.floor), portfolio.bid_low, portfolio.bid_high)
+    bid = bids(unit, np.maximum(ledger.price, floor), portfolio.bid_low, portfolio.bid_high)
     spend = np.nan_to_num(evidence.spend_scale) * bid**SPEND_ELASTICITY
     clicks = spend / np.maximum(evidence.cost_per_click, 1e-12)
     share_of_cost = np.where(

@@ -335,7 +335,6 @@ class Brain:
         reference = np.zeros((0, 0)) if self._reference is None else self._reference
         return {
             "price": carried.price[:planned],
-            "floor": carried.floor[:planned],
             "split": carried.split[:planned],
             "rotation": carried.rotation[:planned],
             "cells": self.cells,
@@ -361,7 +360,7 @@ class Brain:
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from ``state``; the epoch moves on, so that a zombie's leases are stale."""
-        ledger = planning.Ledger(state["price"], state["floor"], state["split"], state["rotation"])
+        ledger = planning.Ledger(state["price"], state["split"], state["rotation"])
         self._ledger = ledger if len(ledger.price) else None
         self.cells = state["cells"]
         own = float(state["creative_own"])

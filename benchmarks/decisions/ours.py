@@ -65,7 +65,6 @@ class ChannelPacing:
 
     def __init__(self) -> None:
         self._price: Floats | None = None
-        self._floor = np.zeros(0)
 
     def bids(self, desk: Desk, money: Floats) -> Floats:
         """[R, C] bids that spend ``money`` [R, C] of today."""
@@ -73,17 +72,12 @@ class ChannelPacing:
         unit = planning.unit_bids(known, evidence, desk.click_value)
         if self._price is None:
             self._price = unit / planning.opening_bid(known)[:, None]
-            self._floor = planning.Ledger.start(known, money).floor
         required = np.maximum(money - desk.spent, 0.0) / np.maximum(desk.clock.traffic_left, 1e-9)[:, None]
         flat = (required.size, 1)
         solved = pacing.solve_price(evidence.spend_scale.reshape(flat), unit.reshape(flat), required.reshape(-1))
         self._price = pacing.step(
             self._price, solved.reshape(unit.shape), gain=np.array(GAIN), max_step=np.array(MAX_STEP)
         )
-        cells = planning.click_values(known, desk.cells)
-        self._floor = planning.target_floor(
-            known, self._floor, evidence, cells, gain=np.full(len(cells), planning.TARGET_GAIN * GAIN)
-        )
-        price = np.maximum(self._price, self._floor[:, None])
+        price = np.maximum(self._price, planning.target_floor(known, evidence, desk.click_value)[:, None])
         low, high = (np.repeat(each, unit.shape[1]) for each in (known.bid_low, known.bid_high))
         return bids(unit.reshape(flat), price.reshape(-1), low, high).reshape(unit.shape)

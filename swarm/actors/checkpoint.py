@@ -115,7 +115,7 @@ def _completed(kept: Arrays, own: Arrays, late: Arrays) -> tuple[Arrays, list[st
 
     ``own`` is what it keeps at the start of a run, ``late`` what of it may begin in the middle of one: a part, all
     names up to the first underscore, is taken whole or begins whole. That names and shapes are compared, and no
-    version number is kept, is so that nobody can forget to raise it.
+    version number is kept, is so that nobody can forget to raise it. What this program has no use for is left behind.
 
     Raises:
         ValueError: something else is missing, or has another shape.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,9 +12,8 @@ from policies.clock import Traffic
 from policies.concave import Certificate
 from policies.estimation import CreativePrior
 from policies.evidence import Memory, evidence, observe
-from policies.frames import Evidence, Plan, Portfolio, Report
-from policies.pacing import hold_target
-from policies.planning import Clock, Ledger, opening_bid, plan, unit_bids
+from policies.frames import Evidence, Floats, Plan, Portfolio, Report
+from policies.planning import Clock, Ledger, opening_bid, plan, target_floor, unit_bids
 from policies.specialist import want
 from policies.tuning import BOUNDS
 
@@ -153,13 +151,35 @@ def test_only_what_a_channel_has_not_reported_is_estimated() -> None:
     assert (prices[1][[0, 1]] < prices[0][[0, 1]]).all()
 
 
+def _floor(seen: Evidence, target: float) -> Floats:
+    known = replace(_portfolio(), target_cost=np.full(ROWS, target))
+    return target_floor(known, seen, np.full((ROWS, CHANNELS), 0.4))
+
+
+def test_at_the_floor_a_goal_unit_costs_the_target_or_a_little_less() -> None:
+    """Clicks bought at the floor's bids, each at its channel's share of the bid."""
+    seen, target = _seen(1), 8.0
+    unit = unit_bids(_portfolio(), seen, np.full((ROWS, CHANNELS), 0.4))
+    bid = unit / _floor(seen, target)[:, None]
+    spend = seen.spend_scale * bid**2
+    clicks = spend / (seen.cost_share * bid)
+    cost = spend.sum(axis=1) / (0.4 * clicks.sum(axis=1))
+    assert (cost < target).all()
+    assert (cost > 0.85 * target).all()
+
+
+def test_the_surer_the_nearer_to_the_target() -> None:
+    """A thousand times the conversions allow a lower floor; no target, no floor."""
+    seen = _seen(1)
+    sure = replace(seen, conversions=1000.0 * seen.conversions + 1000.0)
+    assert (_floor(sure, 8.0) < _floor(seen, 8.0)).all()
+    assert not _floor(seen, np.inf).any()
+
+
 def test_a_cost_target_never_silences_a_campaign() -> None:
-    """However much was overpaid, the price of money stops a little above the one that meets the target by itself."""
-    floor = np.array([0.05])
-    for _ in range(500):
-        spent, value, target, seen = (np.array([each]) for each in (900.0, 1.0, 20.0, 1e6))
-        floor = hold_target(floor, spent, value, target, seen, gain=np.full(1, 0.5))
-    assert floor[0] == pytest.approx(1.25 / 20.0)
+    """Before anything is bought the floor is below the price at which every single click pays for itself."""
+    empty = Memory.empty(_portfolio())
+    assert (_floor(evidence(empty, empty, None, np.ones(ROWS)), 8.0) < 1 / 8.0).all()
 
 
 def test_a_spent_day_stops_delivery() -> None:
@@ -181,7 +201,7 @@ def test_an_unknown_campaign_opens_in_the_middle_of_its_bounds() -> None:
 def test_a_grown_ledger_keeps_its_rows() -> None:
     """Campaigns that join start fresh behind the others."""
     _, ledger = _plan(_seen(1), _clock())
-    first = Ledger(ledger.price[:2], ledger.floor[:2], ledger.split[:2], ledger.rotation[:2])
+    first = Ledger(ledger.price[:2], ledger.split[:2], ledger.rotation[:2])
     fresh = Ledger.start(_portfolio(), EQUAL)
     grown = first.grown(fresh)
     assert np.array_equal(grown.price, np.concatenate([ledger.price[:2], fresh.price[2:]]))
