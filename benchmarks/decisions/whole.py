@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -26,6 +26,7 @@ from swarm.actors.scenario import Scenario
 from swarm.brain import opening_hyper
 from swarm.platforms import scenarios
 from swarm.platforms.channels import FOUR
+from swarm.platforms.fatigue import Fatigue
 from swarm.platforms.market import Market
 from swarm.platforms.scenarios import SCENARIOS, Setup
 from swarm.platforms.world import Listing
@@ -66,7 +67,20 @@ def drawn(name: str, seed: int, *, campaigns: int, days: int) -> Setup:
     """The scenario ``name`` with so many campaigns, all in one portfolio, and so many days."""
     sized = {name: replace(SCENARIOS[name], campaigns=(campaigns, campaigns))}
     with patch.object(scenarios, "SCENARIOS", sized):
-        return scenarios.draw(name, [seed], days)
+        return _without_empty_slots(scenarios.draw(name, [seed], days))
+
+
+def _without_empty_slots(setup: Setup) -> Setup:
+    """Room for as many creatives as the largest campaign has, as files have it."""
+    world, most = setup.world, max(len(listing.genomes) for listing in setup.world.listings)
+    wear = Fatigue(*(getattr(world.dynamics.fatigue, each.name)[:, :most] for each in fields(Fatigue)))
+    trimmed = replace(
+        world,
+        appeal=world.appeal[:, :most],
+        quality=world.quality[:, :most],
+        dynamics=replace(world.dynamics, fatigue=wear),
+    )
+    return replace(setup, world=trimmed, portfolio=replace(setup.portfolio, creatives=trimmed.creatives))
 
 
 def play(setup: Setup, parts: Parts = AS_SHIPPED) -> Floats:
