@@ -1,7 +1,6 @@
 """Decisions on named scenarios against the hindsight optimum and rivals, in one run with paired seeds.
 
     python -m benchmarks.decisions [--scenarios stationary,drift] [--seeds 30] [--json FILE] [--plot DIR]
-
     python -m benchmarks.decisions --ablate [--seeds 10] [--json FILE]
 
 With ``--ablate`` the whole swarm plays alone, with one mechanism at a time replaced (``ablation``). Reporting seeds are
