@@ -81,6 +81,7 @@ class Swarm:
         values: Mapping[str, float],
         market: type[Market],
         feedback: type[FeedbackLoop],
+        attention: type[AttentionService],
     ) -> None:
         """All campaigns join at hour 0, with the hyperparameters ``values``."""
         self.scenario, self.campaigns, config = scenario, list(campaigns), scenario.config
@@ -96,7 +97,7 @@ class Swarm:
         self._roster.children |= {
             "market": Local(self.market),
             "dispatcher": Local(self._dispatcher),
-            "attention": Local(AttentionService(scenario)),
+            "attention": Local(attention(scenario)),
             "feedback": Local(self.feedback),
             **{f"agent/{platform}": Local(agent) for platform, agent in self._agents.items()},
         }
@@ -138,11 +139,12 @@ def run(
     before: Callable[[Swarm, int], Awaitable[None]],
     market: type[Market] = Market,
     feedback: type[FeedbackLoop] = FeedbackLoop,
+    attention: type[AttentionService] = AttentionService,
 ) -> tuple[Swarm, Floats]:
     """All hours of ``scenario``, and the credited value [R, D]; ``before`` is awaited before every hour."""
 
     async def live() -> tuple[Swarm, Floats]:
-        swarm = Swarm(scenario, campaigns, values, market, feedback)
+        swarm = Swarm(scenario, campaigns, values, market, feedback, attention)
         ticks = swarm.calendar.ticks(scenario.days)
         with swarm.connected():
             await swarm.start()
