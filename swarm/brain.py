@@ -6,7 +6,7 @@ Letters: R campaigns, C channels, K creatives, A agents.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import inf
 from typing import Any
 
@@ -327,6 +327,7 @@ class Brain:
             "floor": ledger.floor,
             "split": ledger.split,
             "rotation": ledger.rotation,
+            "turns": ledger.turns,
             "cells": self.cells,
             "creative": self.attention.creative.factor,
             "creative_doubt": self.attention.creative.doubt,
@@ -346,7 +347,7 @@ class Brain:
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from ``state``; the epoch moves on, so that a zombie's leases are stale."""
-        self._ledger = planning.Ledger(state["price"], state["floor"], state["split"], state["rotation"])
+        self._ledger = planning.Ledger(*(state[f.name] for f in fields(planning.Ledger)))
         self.cells = state["cells"]
         own = float(state["creative_own"])
         self.attention.creative = CreativePrior(state["creative"], state["creative_doubt"], own)
