@@ -64,7 +64,7 @@ class CreativePrior:
         return CreativePrior(pad(self.factor, shape, fill=1.0), pad(self.doubt, shape, fill=SHARED_VARIANCE), self.own)
 
     def standing(self) -> CreativePrior:
-        """The same where no head learns from results: a creative's own have to tell what it shares with others as well."""
+        """The same where no head learns from results: a creative's own must tell what it shares with others, too."""
         doubt = self.doubt[self.doubt > 0]
         return CreativePrior(
             self.factor, np.zeros_like(self.doubt), self.own + float(doubt.mean() if doubt.size else 0.0)
