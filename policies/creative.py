@@ -1,12 +1,14 @@
 """Creative rotation: each creative is shown as often as it is likely to be the best one.
 
-``rotation`` is the closed form for creatives that nothing connects; ``CreativeRotator`` adds what creatives share, and
-that they wear out.
+``rotation`` is the closed form for creatives that nothing connects, and ``Turns`` what it knows of their click rates;
+``CreativeRotator`` adds what creatives share, and that they wear out.
 
 Letters: R campaigns, K creatives, T days, G quadrature nodes.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,6 +46,70 @@ def _best(level: Floats, spread: Floats) -> Floats:
     below[:, np.arange(level.shape[1]), np.arange(level.shape[1])] = 1.0
     chance = np.where(np.isfinite(level), (below.prod(axis=2) * _WEIGHTS).sum(axis=2), 0.0)
     return np.asarray(chance / np.maximum(chance.sum(axis=1, keepdims=True), 1e-300))
+
+
+TURN_MEMORY = 500.0
+"""Clicks of a campaign that its creatives are compared by: newer ones count more, for creatives wear."""
+_WIN_ELASTICITY = 1.5
+"""Relative growth of the auctions won with the click rate, by which platforms weigh a bid for a click."""
+_APPEAL_VARIANCE = 0.12**2 + 0.35**2
+"""Of the log of a click rate, over creatives: what is their own, and what their elements do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What came of the turns that creatives had.
+
+    A bid for a click is worth little with a creative that few people click, so that creative wins few auctions, and its
+    impressions alone would never tell how bad it is. Clicks are therefore compared with the share of the auctions that
+    the creative was entered in. They go with a higher power of the click rate: more auctions won, and more of those
+    clicked. How many auctions there were is not reported; it is what all creatives' clicks together tell.
+    """
+
+    counts: Floats
+    """[R, K, 3] clicks so far, NaN before they were looked at; recent ones, and how many these would be if all creatives
+    were alike."""
+
+    @classmethod
+    def none(cls, shape: tuple[int, int]) -> Turns:
+        """Nobody had a turn yet."""
+        return cls(np.zeros((*shape, 3)))
+
+    @classmethod
+    def late(cls, shape: tuple[int, int]) -> Turns:
+        """Turns were had, but nobody kept them: what comes from now on counts."""
+        counts = np.zeros((*shape, 3))
+        counts[..., 0] = np.nan
+        return cls(counts)
+
+    def after(self, clicks: Floats, shares: Floats) -> Turns:
+        """With the newest ones, given ``clicks`` [R, K] since the start and the ``shares`` [R, K] of the auctions."""
+        before, recent, alike = np.moveaxis(self.counts, -1, 0)
+        fresh = np.nan_to_num(np.maximum(clicks - before, 0.0))
+        total = fresh.sum(axis=1, keepdims=True)
+        each = total / np.maximum((shares * self._yield).sum(axis=1, keepdims=True), 1e-12)
+        keep = 1.0 / (1.0 + total / TURN_MEMORY)
+        return Turns(np.stack([clicks, keep * recent + fresh, keep * alike + shares * each], axis=-1))
+
+    @property
+    def appeal(self) -> Floats:
+        """[R, K] click rate over the usual one."""
+        return np.asarray(self._yield ** (1.0 / (1.0 + _WIN_ELASTICITY)))
+
+    @property
+    def variance(self) -> Floats:
+        """[R, K] of the log of ``appeal``."""
+        return np.asarray(1.0 / ((self.counts[..., 1] + self._strength) * (1.0 + _WIN_ELASTICITY) ** 2))
+
+    @property
+    def _yield(self) -> Floats:
+        """[R, K] clicks of a turn over the usual: the posterior mean of a Gamma-Poisson model."""
+        return np.asarray((self.counts[..., 1] + self._strength) / (self.counts[..., 2] + self._strength))
+
+    @property
+    def _strength(self) -> float:
+        """Clicks that the prior of a turn's yield is worth."""
+        return 1.0 / (_APPEAL_VARIANCE * (1.0 + _WIN_ELASTICITY) ** 2)
 
 
 class CreativeRotator:

@@ -63,6 +63,13 @@ class CreativePrior:
         """The same for more campaigns and creatives, of which nothing is expected yet."""
         return CreativePrior(pad(self.factor, shape, fill=1.0), pad(self.doubt, shape, fill=SHARED_VARIANCE), self.own)
 
+    def standing(self) -> CreativePrior:
+        """The same where no head learns from results: a creative's own must tell what it shares with others, too."""
+        doubt = self.doubt[self.doubt > 0]
+        return CreativePrior(
+            self.factor, np.zeros_like(self.doubt), self.own + float(doubt.mean() if doubt.size else 0.0)
+        )
+
     def variance(self, results: Floats) -> Floats:
         """[R, K] of the log factor once ``results`` [R, K] conversions or clicks are in, those behind ``doubt`` too.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from policies import concave, creative, exposure, pacing
 from policies.bidding import bids, shading
-from policies.estimation import OWN_VARIANCE, SHARED_VARIANCE, CreativePrior, Rates, estimate
+from policies.estimation import CreativePrior, Rates, estimate
 from policies.evidence import SPEND_ELASTICITY
 from policies.frames import Bools, Evidence, Floats, Plan, Portfolio, pad
 from policies.tuning import Settings
@@ -40,6 +40,8 @@ class Ledger:
     """[R, C] shares of the day's money, planned at the last midnight."""
     rotation: Floats
     """[R, C, K]"""
+    turns: Floats
+    """[R, K, 3] as ``creative.Turns`` has them."""
 
     @classmethod
     def start(cls, portfolio: Portfolio, prior_shares: Floats) -> Ledger:
@@ -47,7 +49,8 @@ class Ledger:
         price = guess(portfolio) * _unit(portfolio) / opening_bid(portfolio)
         exists = portfolio.creatives / np.maximum(portfolio.creatives.sum(axis=1, keepdims=True), 1)
         rotation = np.broadcast_to(exists[:, None, :], portfolio.shape).copy()
-        return cls(price, prior_shares, rotation)
+        turns = creative.Turns.none(portfolio.creatives.shape).counts
+        return cls(price, prior_shares, rotation, turns)
 
     def grown(self, fresh: Ledger) -> Ledger:
         """Its rows in front of ``fresh``'s, where campaigns have joined since."""
@@ -156,7 +159,8 @@ def plan(
         aim, proof = _split(portfolio, ledger, evidence, value, floor, prior_shares, hyper)
         split = np.where(clock.day_ends[:, None], aim, ledger.split)
     exploration = hyper["creative_exploration"] * np.where(clock.age_days < _NEW_DAYS, 1.0, _OLD_EXPLORATION)
-    rotation = _rotation(portfolio, evidence, cells, creative_prior, exploration)
+    turns = creative.Turns(ledger.turns).after(evidence.totals[..., 0].sum(axis=1), ledger.rotation[:, 0])
+    rotation = _rotation(portfolio, evidence, cells, creative_prior, turns, exploration)
     target = HEADROOM * split * clock.money[:, None]
     budget = exposure.within_exposure(
         target, highest_budget, portfolio.over_delivery, portfolio.exposure_cap, portfolio.nominal_cap
@@ -172,7 +176,7 @@ def plan(
         rotation=rotation,
         deliver=(clock.money > 0) & left,
     )
-    return made, Ledger(price, split, rotation), proof
+    return made, Ledger(price, split, rotation, turns.counts), proof
 
 
 def unit_bids(portfolio: Portfolio, evidence: Evidence, value: Floats) -> Floats:
@@ -252,16 +256,16 @@ def _split(
 
 
 def _rotation(
-    portfolio: Portfolio, evidence: Evidence, cells: Floats, prior: CreativePrior, exploration: Floats
+    portfolio: Portfolio,
+    evidence: Evidence,
+    cells: Floats,
+    prior: CreativePrior,
+    turns: creative.Turns,
+    exploration: Floats,
 ) -> Floats:
-    """[R, C, K] the same shares on every channel: goal units per impression are click rate times value of a click."""
-    shown, clicked = evidence.impressions.sum(axis=1), evidence.clicks.sum(axis=1)
-    usual = clicked.sum(axis=1, keepdims=True) / np.maximum(shown.sum(axis=1, keepdims=True), 1.0)
-    spread = OWN_VARIANCE + SHARED_VARIANCE
-    appeal = (clicked + 1.0 / spread) / (shown * usual + 1.0 / spread)
-    appeal_variance = spread / (1.0 + spread * clicked)
+    """[R, C, K] the same shares on every channel: goal units go with click rate times value of a click."""
     converts = (portfolio.unit_value > 0)[:, None]
-    variance = appeal_variance + np.where(converts, prior.variance(evidence.conversions.sum(axis=1)), 0.0)
-    score = np.where(portfolio.creatives, appeal * cells.mean(axis=1), 0.0)
+    variance = turns.variance + np.where(converts, prior.variance(evidence.conversions.sum(axis=1)), 0.0)
+    score = np.where(portfolio.creatives, turns.appeal * cells.mean(axis=1), 0.0)
     shares = creative.rotation(score, variance, portfolio.creatives, exploration=exploration)
     return np.repeat(shares[:, None, :], portfolio.shape[1], axis=1)

@@ -6,7 +6,7 @@ Letters: R campaigns, C channels, K creatives, A agents.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from math import inf
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from policies import learning, planning
 from policies.clock import USUAL_SEASON, Traffic, season
+from policies.creative import Turns
 from policies.embedding import embed_text
 from policies.estimation import CreativePrior
 from policies.evidence import kept_an_hour
@@ -337,6 +338,7 @@ class Brain:
             "price": carried.price[:planned],
             "split": carried.split[:planned],
             "rotation": carried.rotation[:planned],
+            "turns": carried.turns[:planned],
             "cells": self.cells,
             "creative": self.attention.creative.factor,
             "creative_doubt": self.attention.creative.doubt,
@@ -354,13 +356,15 @@ class Brain:
         }
 
     def late(self) -> dict[str, NDArray[Any]]:
-        """What of ``state`` may begin in the middle of a run: the season, and charts to which the past is no news."""
-        season = np.full(len(self.campaigns), USUAL_SEASON)
-        return {"season": season, **_arrays(Charts.late(self.portfolio.shape))}
+        """What of ``state`` may begin in the middle of a run: the season, and charts and creatives' turns to which the
+        past is no news."""
+        rows, _, creatives = self.portfolio.shape
+        turns = Turns.late((rows, creatives)).counts
+        return {"season": np.full(rows, USUAL_SEASON), "turns": turns, **_arrays(Charts.late(self.portfolio.shape))}
 
     def resume(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from ``state``; the epoch moves on, so that a zombie's leases are stale."""
-        ledger = planning.Ledger(state["price"], state["split"], state["rotation"])
+        ledger = planning.Ledger(*(state[f.name] for f in fields(planning.Ledger)))
         self._ledger = ledger if len(ledger.price) else None
         self.cells = state["cells"]
         own = float(state["creative_own"])

@@ -17,7 +17,7 @@ from swarm.platforms.scenarios import Setup
 
 
 def creatives(setup: Setup) -> CreativePrior:
-    """The prior of each creative by its hook, promise and frame; listings have no text."""
+    """The prior of each creative by its hook, promise and frame; listings have no text, and no head is refitted."""
     exists = setup.world.creatives
     genomes = [genome for listing in setup.world.listings for genome in listing.genomes]
     parts = np.stack([embed_many(words) for words in zip(*genomes, strict=True)], axis=1)
@@ -29,4 +29,4 @@ def creatives(setup: Setup) -> CreativePrior:
     overall, doubt = np.zeros(exists.shape), np.zeros(exists.shape)
     assert answer.extras is not None
     overall[exists], doubt[exists] = answer.output[:, 0, -1].numpy(), answer.extras["doubt"].reshape(-1).numpy()
-    return creative_prior(overall, doubt, exists)
+    return creative_prior(overall, doubt, exists).standing()

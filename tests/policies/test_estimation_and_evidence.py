@@ -185,6 +185,17 @@ def test_a_creatives_variance_is_that_of_the_gaussian_posterior(own: float, doub
     np.testing.assert_allclose(prior.variance(np.full((1, 1), results)), posterior, rtol=1e-6, atol=1e-9)
 
 
+def test_a_prior_that_stands_leaves_more_to_results() -> None:
+    """All that was doubted before any results is doubted still, and the same results move the rate further."""
+    prior = CreativePrior(np.ones((1, 2)), np.full((1, 2), 0.05), OWN_VARIANCE)
+    none = np.zeros((1, 2))
+    np.testing.assert_allclose(prior.standing().variance(none), prior.variance(none))
+    seen, clicks = np.array([[[20.0, 5.0]]]), np.full((1, 1, 2), 500.0)
+    moved = [estimate(seen, clicks, guess=np.array([0.02]), prior=p).creative[0] for p in (prior, prior.standing())]
+    assert moved[1][0] > moved[0][0] > moved[0][1] > moved[1][1]
+    assert CreativePrior.none((1, 2)).standing().own == CreativePrior.none((1, 2)).own
+
+
 def test_with_lots_of_data_rates_are_the_truth() -> None:
     """Whatever was guessed."""
     rng = np.random.default_rng(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -201,7 +201,7 @@ def test_an_unknown_campaign_opens_in_the_middle_of_its_bounds() -> None:
 def test_a_grown_ledger_keeps_its_rows() -> None:
     """Campaigns that join start fresh behind the others."""
     _, ledger = _plan(_seen(1), _clock())
-    first = Ledger(ledger.price[:2], ledger.split[:2], ledger.rotation[:2])
+    first = Ledger(*(getattr(ledger, f.name)[:2] for f in fields(ledger)))
     fresh = Ledger.start(_portfolio(), EQUAL)
     grown = first.grown(fresh)
     assert np.array_equal(grown.price, np.concatenate([ledger.price[:2], fresh.price[2:]]))
