@@ -81,7 +81,7 @@ class Swarm:
         values: Mapping[str, float],
         market: type[Market],
         feedback: type[FeedbackLoop],
-        attention: type[AttentionService],
+        attention: type[AttentionService] = AttentionService,
     ) -> None:
         """All campaigns join at hour 0, with the hyperparameters ``values``."""
         self.scenario, self.campaigns, config = scenario, list(campaigns), scenario.config

@@ -67,8 +67,8 @@ class Turns:
     """
 
     counts: Floats
-    """[R, K, 3] clicks so far, NaN before they were looked at; recent ones, and how many these would be if all creatives
-    were alike."""
+    """[R, K, 3] clicks so far, NaN before they were looked at; recent ones, and how many these would be if all
+    creatives were alike."""
 
     @classmethod
     def none(cls, shape: tuple[int, int]) -> Turns:

@@ -97,7 +97,7 @@ def test_a_journal_from_before_the_charts_is_gone_on_from(tmp_path: Path) -> Non
     journal = Journal(unpacked("before_charts", tmp_path) / "journal.sqlite")
     state, newest = journal.models()["state/brain"][1], HOURS["before_charts"] - 2
     brain, found = load(tmp_path)
-    assert ("tracking", "levels") == found.anew
+    assert found.anew == ("turns", "tracking", "levels")
     own = brain.state()
     for name in ("price", "split", "rotation", "cells", "season", "mode", "tuning_hyper"):
         np.testing.assert_array_equal(own[name], state[name])
@@ -119,6 +119,7 @@ def test_charts_that_begin_in_mid_run_call_nothing(tmp_path: Path) -> None:
     ("model", "names", "anew"),
     [
         ("state/brain", ("season",), ("season",)),
+        ("state/brain", ("turns",), ("turns",)),
         ("state/brain", ("levels_jump",), ("levels",)),
         ("state/brain", ("tracking_since", "tracking_hours"), ("tracking",)),
         ("state/meta", ("pattern",), ("meta's pattern",)),

@@ -56,7 +56,8 @@ def test_where_turns_begin_late_the_past_is_no_news() -> None:
     shares, appeal, past = np.full((1, 2), 0.5), np.array([[1.0, 0.5]]), np.array([[0.0, 9_000.0]])
     met = Turns.late((1, 2)).after(past, shares)
     np.testing.assert_allclose(met.appeal, 1.0)
-    assert np.array_equal(_played(met, appeal, 9, shares).appeal, _played(Turns.none((1, 2)), appeal, 9, shares).appeal)
+    late, soon = (_played(turns, appeal, 9, shares).appeal for turns in (met, Turns.none((1, 2))))
+    np.testing.assert_allclose(late, soon)
 
 
 def test_wear_is_seen_within_the_memory() -> None:
