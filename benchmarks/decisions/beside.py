@@ -66,14 +66,29 @@ class _Table:
         return Wanted(*(np.concatenate(part) for part in parts))
 
     def _own(self, desk: Desk, rows: slice, rng: np.random.Generator) -> Desk:
-        return Desk(
+        return _Own(
             self.setup.portfolio,
             *(_rows(frame, rows) for frame in (desk.moment, desk.clock, desk.evidence)),
             tuple(None if report is None else _rows(report, rows) for report in desk.reports),
             desk.highest[rows],
             desk.cells[rows],
             rng,
+            desk,
+            rows,
         )
+
+
+@dataclass
+class _Own(Desk):
+    """What one policy can know: its rows of the ``whole``."""
+
+    whole: Desk
+    rows: slice
+
+    @cached_property
+    def click_value(self) -> Floats:
+        """As ``Desk`` has it, for all policies at once."""
+        return self.whole.click_value[self.rows]
 
 
 def _rows(frame: Frame, rows: slice) -> Frame:
