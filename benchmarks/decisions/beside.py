@@ -28,7 +28,7 @@ Frame = TypeVar("Frame")
 
 
 def play_beside(setup: Setup, policies: Sequence[Policy], *, seed: int = 0) -> tuple[list[Played], Floats]:
-    """What ``play`` says of each of ``policies``, and the seconds [P] of each: its own, and its part of the market's."""
+    """What ``play`` says of each of ``policies``, and the seconds [P] of each: its own and its part of the market's."""
     table = _Table(setup, policies, [np.random.default_rng(seed) for _ in policies])
     began = time.process_time()
     all_ = play(_copies(setup, len(policies)), table, seed=seed)
@@ -67,14 +67,16 @@ class _Table:
 
     def _own(self, desk: Desk, rows: slice, rng: np.random.Generator) -> Desk:
         return _Own(
-            self.setup.portfolio,
-            *(_rows(frame, rows) for frame in (desk.moment, desk.clock, desk.evidence)),
-            tuple(None if report is None else _rows(report, rows) for report in desk.reports),
-            desk.highest[rows],
-            desk.cells[rows],
-            rng,
-            desk,
-            rows,
+            portfolio=self.setup.portfolio,
+            moment=_rows(desk.moment, rows),
+            clock=_rows(desk.clock, rows),
+            evidence=_rows(desk.evidence, rows),
+            reports=tuple(None if report is None else _rows(report, rows) for report in desk.reports),
+            highest=desk.highest[rows],
+            cells=desk.cells[rows],
+            rng=rng,
+            whole=desk,
+            rows=rows,
         )
 
 

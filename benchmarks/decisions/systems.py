@@ -82,7 +82,7 @@ def _allocators() -> dict[str, Made]:
     for name, make in _ALLOCATORS.items():
         split = partial(splits.Daily, make)
         found[name] = _with_our_bidder(split)
-        found[f"{name}_alone"] = _alone(split, bidders.Pid)
+        found[f"{name}_alone"] = _alone(split, bidders.AdaptivePacing)
     return found
 
 
