@@ -58,7 +58,7 @@ class Desk:
     """[R, C, K] conversions per click, estimated from the evidence without any prior on creatives."""
     rng: np.random.Generator
 
-    @property
+    @cached_property
     def click_value(self) -> Floats:
         """[R, C] goal units of a click, all creatives alike."""
         rates = planning.rates_without_creatives(self.portfolio, self.evidence)

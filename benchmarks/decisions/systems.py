@@ -10,13 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 
+from benchmarks.allocators import Allocator, LinearProgram, PowerLaws, Proportional, Task
 from benchmarks.decisions import bidders, splits
+from benchmarks.decisions.apart import Apart
 from benchmarks.decisions.desk import Desk, Policy
 from benchmarks.decisions.ours import ChannelPacing, swarm
+from benchmarks.gaussian import GaussianProcess, drawn, upper
 from policies.specialist import Wanted
 from swarm.platforms.scenarios import Setup
 
@@ -63,6 +67,25 @@ def _alone(split: Callable[[], splits.Split], bidder: Callable[[], bidders.Bidde
     return lambda _: System(split(), bidder())
 
 
+_ALLOCATORS: Mapping[str, Callable[[Task], Allocator]] = {
+    "proportional": Proportional,
+    "power_laws": PowerLaws,
+    "linear_program": LinearProgram,
+    "gp_ucb": lambda task: GaussianProcess(task, upper),
+    "gp_thompson": lambda task: GaussianProcess(task, drawn),
+}
+
+
+def _allocators() -> dict[str, Made]:
+    """Each with our bidder and creatives, and alone: with the best bidder of the literature and equal creatives."""
+    found = {}
+    for name, make in _ALLOCATORS.items():
+        split = partial(splits.Daily, make)
+        found[name] = _with_our_bidder(split)
+        found[f"{name}_alone"] = _alone(split, bidders.AdaptivePacing)
+    return found
+
+
 SYSTEMS: Mapping[str, Made] = MappingProxyType(
     {
         "swarm": swarm,
@@ -80,6 +103,8 @@ SYSTEMS: Mapping[str, Made] = MappingProxyType(
         "replay_pacer_alone": _alone(splits.Equal, bidders.ReplayPacer),
         "equal_split_our_bidder": _with_our_bidder(splits.Equal),
         "current_split_our_bidder": _with_our_bidder(splits.Current),
+        **_allocators(),
+        "platforms_alone": Apart,
     }
 )
 """By the name under which the table has them."""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import linprog, minimize
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
 from benchmarks.allocation import ALLOCATORS, compare, gap_closed, lead, main, play
-from benchmarks.allocators import LinearProgram, Swarm, Task
+from benchmarks.allocators import LinearProgram, Swarm, Task, steepest
 from benchmarks.gaussian import GaussianProcess, knapsack, upper
 from benchmarks.responses import SCENARIOS, Reports, draw, hindsight
 from policies.allocation import BudgetAllocator
@@ -133,11 +133,31 @@ def test_the_gaussian_process_is_scikit_learns() -> None:
     np.testing.assert_allclose(np.sqrt(np.diagonal(covariance[0, 0])), rate * deviation, rtol=1e-4, atol=1e-6)
 
 
-def test_the_linear_program_buys_the_steepest_piece_first() -> None:
-    """Two channels whose pieces are known."""
-    program = LinearProgram(Task(np.ones((1, 2), dtype=bool), np.array([10.0]), np.random.default_rng(0)))
-    slope, first = np.array([[[5.0, 3.0]], [[1.0, 2.0]]]), np.array([[4.0, 3.0]])
-    np.testing.assert_allclose(program._solve(slope, first), [[4.0, 6.0]])
+def test_the_steepest_pieces_first_are_the_linear_program() -> None:
+    """As good as HiGHS finds, within the same bounds."""
+    rng = np.random.default_rng(0)
+    slope, most = rng.uniform(0.0, 5.0, (2, 40, 4)), rng.uniform(0.0, 3.0, (2, 40, 4))
+    slope[1] = slope[0] * rng.uniform(0.05, 0.95, (40, 4))
+    total = rng.uniform(0.0, 1.0, 40) * most.sum(axis=(0, 2))
+    found = steepest(slope, most, total)
+    np.testing.assert_allclose(found.sum(axis=1), total)
+    for row in range(40):
+        limits = np.stack([np.zeros(8), most[:, row].ravel()], axis=1)
+        best = linprog(-slope[:, row].ravel(), A_eq=np.ones((1, 8)), b_eq=total[row : row + 1], bounds=limits)
+        near = np.minimum(found[row], most[0, row])
+        assert (slope[:, row] * [near, found[row] - near]).sum() == pytest.approx(-best.fun)
+
+
+def test_the_linear_program_moves_no_budget_by_more_than_its_step() -> None:
+    """From the last three days' mean; and it does move."""
+    world = draw(SCENARIOS["stationary_10"], SEEDS, 9)
+    task = Task(world.open, world.total, np.random.default_rng(0))
+    program, days = LinearProgram(task), [task.random() for _ in range(6)]
+    for budget in days:
+        program.observe(budget, world.value(budget, 0))
+    last = np.mean(days[-3:], axis=0)
+    moved = (program.split() / np.where(world.open, last, 1.0))[world.open] - 1.0
+    assert np.abs(moved).max() == pytest.approx(program.STEP, rel=0.1)
 
 
 def test_no_allocator_beats_hindsight_and_learning_beats_the_equal_split() -> None:
