@@ -40,11 +40,11 @@ def rotation(score: Floats, variance: Floats, exists: Bools, *, exploration: Flo
 
 def _best(level: Floats, spread: Floats) -> Floats:
     """[R, K] probability that the normal draw around ``level`` is the highest of its row; -inf never is."""
-    own = level[..., None] + spread[..., None] * _NODES
-    with np.errstate(invalid="ignore", divide="ignore"):
-        below = ndtr((own[:, :, None, :] - level[:, None, :, None]) / spread[:, None, :, None])
-    below[:, np.arange(level.shape[1]), np.arange(level.shape[1])] = 1.0
-    chance = np.where(np.isfinite(level), (below.prod(axis=2) * _WEIGHTS).sum(axis=2), 0.0)
+    exists = np.isfinite(level)
+    own, below = level[..., None] + spread[..., None] * _NODES, np.ones((*level.shape, level.shape[1], len(_NODES)))
+    row, one, other = np.nonzero(exists[:, :, None] & exists[:, None, :] & ~np.eye(level.shape[1], dtype=np.bool_))
+    below[row, one, other] = ndtr((own[row, one] - level[row, other, None]) / spread[row, other, None])
+    chance = np.where(exists, (below.prod(axis=2) * _WEIGHTS).sum(axis=2), 0.0)
     return np.asarray(chance / np.maximum(chance.sum(axis=1, keepdims=True), 1e-300))
 
 
