@@ -97,6 +97,11 @@ class Scenario:
     left: float = _LEFT
     """Of the optimum without feedback, about what answering rivals, learning and overlap leave."""
 
+    @property
+    def bound(self) -> bool:
+        """Whether a cost target binds every campaign."""
+        return self.target[1] < 1.0
+
 
 _STILL = (0.0, 0.0)
 _RECIPES = {
@@ -174,7 +179,7 @@ def _with_targets(scenario: Scenario, world: World, calendar: Calendar) -> World
     free = replace(world, listings=tuple(replace(each, target_cost=None) for each in world.listings))
     best = _best(free, calendar)
     cost = best.spend.sum(axis=1) / (_LEFT * best.value.sum(axis=1)) * _each(world, "target", scenario.target)
-    told = (_each(world, "told", (0.0, 1.0)) < 0.5) | (scenario.target[1] < 1.0)
+    told = (_each(world, "told", (0.0, 1.0)) < 0.5) | scenario.bound
     pairs = zip(world.listings, cost, told, strict=True)
     return replace(world, listings=tuple(replace(one, target_cost=float(c) if t else None) for one, c, t in pairs))
 

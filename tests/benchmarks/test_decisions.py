@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -92,6 +94,17 @@ def test_the_gap_is_that_of_the_rival_with_the_best_mean() -> None:
     found = gap_closed(scores)
     assert found["best_single_rival"] == "z"
     assert found["closed"] == pytest.approx([0.5, 0.5, 0.5])
+
+
+def test_the_best_rival_is_one_that_keeps_its_targets() -> None:
+    """One that buys more above its targets does not count, unless ours is no better at them."""
+    ours, dear, good = (_score([each, each]) for each in (0.6, 1.2, 0.5))
+    found = {"swarm": replace(ours, target_kept=0.97), "dear": replace(dear, target_kept=0.1), "good": good}
+    names = [
+        next(iter(results_table({"cpa_bound": each}).columns[2].cells))
+        for each in (found, {**found, "swarm": replace(ours, target_kept=0.1)})
+    ]
+    assert names == ["good", "dear"]
 
 
 def test_a_table_and_a_picture_name_everybody() -> None:
