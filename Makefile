@@ -28,11 +28,18 @@ $(STAMP): pyproject.toml setup.py constraints.txt tools/torch_source.py
 demo: $(STAMP)
 	$(BIN)/swarm run configs/campaigns --json runs/demo.json
 
+# Tests that start clusters or environments run alone; all others side by side, a thread each.
+ALONE := tests/chaos tests/cli tests/cluster tests/test_contributing.py tests/test_wheel.py
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+BESIDE := --numprocesses 2 --dist worksteal $(ALONE:%=--ignore=%)
+
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow" $(BESIDE)
+	$(PYTEST) -m "not slow" $(ALONE)
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest
+	$(PYTEST) $(BESIDE)
+	$(PYTEST) $(ALONE)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -24,7 +24,7 @@ from rich.console import Console
 from benchmarks.decisions import ablation
 from benchmarks.decisions.pictures import draw_pictures
 from benchmarks.decisions.runs import named_scores
-from benchmarks.decisions.score import Score, gap_closed
+from benchmarks.decisions.score import Score, gap_closed, lead
 from benchmarks.decisions.systems import SYSTEMS
 from benchmarks.decisions.tables import results_table
 from benchmarks.machine import describe
@@ -77,7 +77,11 @@ def _compare(
     console.print_json(json.dumps(summary))
     if options.json:
         told = {name: {policy: each.as_json() for policy, each in found.items()} for name, found in scores.items()}
-        _write(options.json, {**told, "about": {"machine": describe(), "seeds": list(seeds), "gap": summary}})
+        leads = {
+            name: dict(zip(("best_rival", "ahead_by"), lead(found), strict=True)) for name, found in scores.items()
+        }
+        about = {"machine": describe(), "seeds": list(seeds), "gap": summary, "leads": leads}
+        _write(options.json, {**told, "about": about})
     if options.plot:
         draw_pictures(scores, options.plot)
 

@@ -40,7 +40,7 @@ class Score:
     seconds: float
 
     def keeps(self, other: Score) -> bool:
-        """Whether targets are kept in 95 % of campaigns, or as often as by ``other``; what does not buys dearer value."""
+        """Whether targets are kept in 95 % of campaigns, or as often as by ``other``: value above a target is dear."""
         return not self.target_kept < min(MOSTLY, other.target_kept)
 
     def as_json(self) -> dict[str, Any]:
@@ -92,6 +92,16 @@ def _against_target(setup: Setup, played: Played) -> tuple[Floats, Bools]:
 def with_interval(values: Floats) -> list[float]:
     """Mean, and its 95 % bootstrap interval over seeds."""
     return [float(values.mean()), *paired_interval(values)]
+
+
+def lead(found: Mapping[str, Score], ours: str = "swarm") -> tuple[str, list[float]]:
+    """The rival of the highest mean among those that keep their targets, and how far ahead of it ours is.
+
+    ``ours`` itself where there is none.
+    """
+    rivals = [name for name, each in found.items() if name != ours and each.keeps(found[ours])]
+    best = max(rivals, key=lambda name: float(found[name].ratio.mean()), default=ours)
+    return best, with_interval(found[ours].ratio - found[best].ratio)
 
 
 def gap_closed(scores: Mapping[str, Mapping[str, Score]], ours: str = "swarm") -> dict[str, Any]:

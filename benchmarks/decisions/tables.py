@@ -6,17 +6,14 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from benchmarks.decisions.score import Score, with_interval
+from benchmarks.decisions.score import Score, lead, with_interval
 
 
 def results_table(scores: Mapping[str, Mapping[str, Score]], ours: str = "swarm") -> Table:
     """A row for each scenario: ours, the best rival that keeps its targets, how far ahead, and the hard limits."""
     table = Table("scenario", "swarm", "best rival", "", "ahead by", "overspend", "target error", "kept", box=None)
     for name, found in scores.items():
-        own = found[ours]
-        rivals = {policy: each.ratio for policy, each in found.items() if policy != ours and each.keeps(own)}
-        best = max(rivals, key=lambda policy: float(rivals[policy].mean())) if rivals else ours
-        ahead = with_interval(own.ratio - found[best].ratio)
+        own, (best, ahead) = found[ours], lead(found, ours)
         table.add_row(
             name,
             _range(with_interval(own.ratio)),
