@@ -20,8 +20,8 @@ HEADROOM = 2.0
 """Platform budgets over the planned split: pacing spends by bids, budgets are the fence behind it."""
 _NOTHING_LEFT = 0.002
 _AIM, _DOUBT, _FEWEST = 0.98, 0.6, 25.0
-"""Of a cost target: a little below it, and by a good half of the standard error of the conversions seen, which are never
-taken for fewer than so many. What looks cheap is bought more of, and so turns out dearer than it looked."""
+"""Of a cost target: a little below it, and by a good half of the standard error of the conversions seen, which are
+never taken for fewer than so many. What looks cheap is bought more of, and so turns out dearer than it looked."""
 _USUAL_SHARE = 0.7
 """Average over marginal cost of a click before anything was bought."""
 _NEW_DAYS, _OLD_EXPLORATION = 6.0, 0.5
