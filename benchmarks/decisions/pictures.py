@@ -23,13 +23,14 @@ def draw_pictures(scores: Mapping[str, Mapping[str, Score]], folder: Path) -> No
 
 
 def picture(name: str, found: Mapping[str, Score]) -> Html:
-    """One scenario, best policy on top; the right edge is the hindsight optimum."""
+    """One scenario, best policy on top; 1 is the hindsight optimum, beyond it is what breaks cost targets."""
     ordered = sorted(found, key=lambda policy: -float(found[policy].ratio.mean()))
     height = _ROW * (len(ordered) + 2)
     rows = [part for i, policy in enumerate(ordered) for part in _row(i + 1, policy, found[policy])]
     scale = [part for tenth in range(0, 11, 2) for part in _mark(tenth / 10, height)]
     title = f"{name}: value over the hindsight optimum, mean and 95 % interval over seeds"
-    view = f"0 0 {_LEFT + _WIDTH + 30} {height + 10}"
+    highest = max(1.0, *(with_interval(each.ratio)[2] for each in found.values()))
+    view = f"0 0 {_LEFT + _WIDTH * highest + 30:.0f} {height + 10}"
     parts = (el("title", title), el("style", _STYLE), *scale, *rows)
     return el("svg", *parts, xmlns="http://www.w3.org/2000/svg", viewBox=view, role="img")
 
