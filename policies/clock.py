@@ -45,7 +45,7 @@ class Traffic:
 
     def at(self, hour: Hours) -> Floats:
         """[R] traffic to expect in an hour of the week."""
-        return np.maximum(1.0 + self.season * self.swing(hour), _LEAST)
+        return followed(self.season, self.swing(hour))
 
     def ahead(self, hour: Hours, hours: Hours) -> Floats:
         """[R] traffic to expect in the ``hours`` from ``hour`` on."""
@@ -59,6 +59,11 @@ class Traffic:
         season = np.asarray(self.season)
         season = season.reshape(*season.shape, *(1,) * (usual.ndim - season.ndim)) if season.ndim else season
         return np.asarray(np.maximum(hours + season * (usual - hours), _LEAST * hours))
+
+
+def followed(season: Floats | float, swing: Floats) -> Floats:
+    """Traffic of hours of this usual ``swing``, where so much of it is followed; shapes are broadcast."""
+    return np.asarray(np.maximum(1.0 + season * swing, _LEAST))
 
 
 def season(pattern: Floats) -> Floats:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from policies.bandit import EXPLORATION, Prior, believe, best
+from policies.estimation import OWN_VARIANCE, SHARED_VARIANCE
 from policies.fatigue import FatigueForecaster, Forecast
 from policies.frames import Bools, Floats
 
@@ -52,7 +53,7 @@ TURN_MEMORY = 500.0
 """Clicks of a campaign that its creatives are compared by: newer ones count more, for creatives wear."""
 _WIN_ELASTICITY = 1.5
 """Relative growth of the auctions won with the click rate, by which platforms weigh a bid for a click."""
-_APPEAL_VARIANCE = 0.12**2 + 0.35**2
+_APPEAL_VARIANCE = OWN_VARIANCE + SHARED_VARIANCE
 """Of the log of a click rate, over creatives: what is their own, and what their elements do."""
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from policies.frames import Floats, Ints, pad
+from policies.frames import Floats, Ints, pad, sums_of
 
 BASE_STRENGTH = 2.0
 """Pseudo-conversions behind a campaign's first guess: almost none, it is only a guess."""
@@ -105,9 +105,7 @@ def estimate(
 
 def _pooled(counts: Floats, account: Ints) -> Floats:
     """[R, C] sums over all campaigns of each row's account."""
-    sums = np.zeros((account.max(initial=0) + 1, counts.shape[1]))
-    np.add.at(sums, account, counts)
-    return np.asarray(sums[account])
+    return np.asarray(sums_of(counts, account, int(account.max(initial=0)) + 1)[account])
 
 
 def _ratio(seen: Floats, expected: Floats, strength: float) -> Floats:

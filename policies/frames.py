@@ -170,3 +170,10 @@ def pad(array: NDArray[Number], shape: tuple[int, ...], *, fill: float = 0.0) ->
     wide = np.full(shape, fill, dtype=array.dtype)
     wide[tuple(slice(size) for size in array.shape)] = array
     return wide
+
+
+def sums_of(values: Floats | Bools, account: Ints, accounts: int) -> Floats:
+    """[``accounts``, ...] sums of ``values`` [R, ...] over the campaigns of each ``account`` [R]."""
+    sums = np.zeros((accounts, *values.shape[1:]))
+    np.add.at(sums, account, values)
+    return sums

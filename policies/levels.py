@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtr
 
-from policies.clock import season
-from policies.frames import Bools, Evidence, Floats, Ints, pad
+from policies.clock import followed, season
+from policies.frames import Bools, Evidence, Floats, Ints, pad, sums_of
 
 ORDINARY = 1.0 / 480.0
 """Hours that are less likely, once in 20 days, teach nothing about the ordinary ones."""
@@ -78,7 +78,7 @@ class Levels:
         """[R, C] of the newest hour; NaN where it is not new, was cut short, or is more than one."""
         fresh = evidence.pattern - keep[:, None, None] * self.pattern
         weight, swing, sold = fresh[..., 0], fresh[..., 1], fresh[..., 2]
-        traffic = np.maximum(1.0 + season(evidence.pattern)[:, None] * swing, 0.02)
+        traffic = followed(season(evidence.pattern)[:, None], swing)
         told = (evidence.tick > self.tick) & (np.abs(weight - 1.0) < 0.5) & (sold > 0.0)
         return np.where(told, np.log(np.where(told, sold, 1.0) / traffic), np.nan)
 
@@ -91,7 +91,5 @@ class Levels:
 def _means(gap: Floats, account: Ints, portfolios: int) -> Floats:
     """[P, C] over the campaigns that were seen; NaN where none was."""
     known = np.isfinite(gap)
-    sums, count = np.zeros((2, portfolios, gap.shape[1]))
-    np.add.at(sums, account, np.where(known, gap, 0.0))
-    np.add.at(count, account, known)
+    sums, count = (sums_of(each, account, portfolios) for each in (np.where(known, gap, 0.0), known))
     return np.where(count > 0, sums / np.maximum(count, 1.0), np.nan)

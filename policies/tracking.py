@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from policies.frames import Bools, Evidence, Floats, Ints, pad
+from policies.frames import Bools, Evidence, Floats, Ints, pad, sums_of
 
 FALLS = np.array([0.1, 0.4])
 """[F] parts of the usual rate that are looked for: next to nothing, and less than half."""
@@ -79,12 +79,12 @@ class Tracking:
         totals = evidence.totals[..., 1:]
         fresh = np.nan_to_num(totals - self.totals)
         seen = np.stack([fresh[..., 1] * (rates > 0), fresh[..., 0] * rates], axis=-1)
-        hour = _by_portfolio(seen.sum(axis=(1, 2)), account, len(self.sums))
+        hour = sums_of(seen.sum(axis=(1, 2)), account, len(self.sums))
         sums = np.clip(self.sums + _ratio(hour, self.usual), 0.0, CEILING)
         level, kept = sums.max(axis=1), keep[:, None, None, None]
         doubt = np.where(_of(level > 0.0, account), kept * self.doubt + fresh * trusted, 0.0)
         disputed, called = kept * self.disputed, _of(level >= CALL, account)
-        since = self.since + _by_portfolio(seen.sum(axis=2), account, len(self.sums))
+        since = self.since + sums_of(seen.sum(axis=2), account, len(self.sums))
         return Tracking(
             totals,
             _MEMORY * self.usual + hour,  # called or not: what lasts for days becomes the usual
@@ -113,13 +113,6 @@ def _ratio(hour: Floats, usual: Floats) -> Floats:
     seen, expected = hour[:, :1], hour[:, 1:]
     a, b = usual[:, :1] + _PRIOR, usual[:, 1:] + _PRIOR
     return np.asarray(seen * np.log(FALLS) + (a + seen) * np.log((b + expected) / (b + FALLS * expected)))
-
-
-def _by_portfolio(values: Floats, account: Ints, portfolios: int) -> Floats:
-    """[P, ...] sums of ``values`` [R, ...]."""
-    sums = np.zeros((portfolios, *values.shape[1:]))
-    np.add.at(sums, account, values)
-    return sums
 
 
 def _of(portfolio: Bools, account: Ints) -> Bools:

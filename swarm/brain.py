@@ -29,7 +29,7 @@ from swarm import portfolio as arrays
 from swarm.alarms import Alarm, alarms
 from swarm.attention.request import Answer, Request
 from swarm.effects.lease import Lease
-from swarm.platforms.calendar import Calendar, Moment
+from swarm.platforms.calendar import Calendar, Moment, of_day
 from swarm.platforms.protocol import Channel
 from swarm.spec.campaign import Campaign
 from swarm.spec.config import SwarmConfig
@@ -77,9 +77,7 @@ def hour_clock(moment: Moment, item: Evidence, traffic: Traffic, daily: Ints) ->
 
 def day_money(daily: Ints, day: NDArray[np.int32]) -> Floats:
     """[R] of each campaign's local ``day`` [R], currency units; 0 outside the days of ``daily`` [R, D]."""
-    rows, days = daily.shape
-    inside = (day >= 0) & (day < days)
-    return np.where(inside, daily[np.arange(rows), np.clip(day, 0, days - 1)], 0) / MICROS
+    return of_day(daily, day) / MICROS
 
 
 @dataclass

@@ -13,6 +13,7 @@ import numpy as np
 from policies.estimation import CreativePrior, estimate
 from policies.frames import Floats, Ints, Portfolio, Report
 from policies.planning import guess, opening_bid
+from swarm.platforms.calendar import of_day
 from swarm.platforms.market import Market
 from swarm.spec.money import MICROS
 
@@ -113,9 +114,7 @@ def _value(portfolio: Portfolio, rate: Floats | None) -> Floats:
 
 def _money(market: Market, tick: int) -> Ints:
     """[R] micros of each campaign's local day; 0 before the first day and after the last."""
-    day, days = market.calendar.at(tick).day, market.budgets.shape[1]
-    inside = (day >= 0) & (day < days)
-    return np.where(inside, market.budgets[np.arange(len(day)), np.clip(day, 0, days - 1)], 0)
+    return of_day(market.budgets, market.calendar.at(tick).day)
 
 
 def _rebudget(market: Market, portfolio: Portfolio, share: Floats | float, tick: int) -> None:

@@ -95,3 +95,10 @@ class Calendar:
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def of_day(daily: NDArray[np.int64], day: NDArray[np.int32]) -> NDArray[np.int64]:
+    """[R] what ``daily`` [R, D] has for each campaign's local ``day`` [R]; 0 outside its days."""
+    rows, days = daily.shape
+    inside = (day >= 0) & (day < days)
+    return np.where(inside, daily[np.arange(rows), np.clip(day, 0, days - 1)], 0)
