@@ -19,7 +19,7 @@ from policies.estimation import OWN_VARIANCE, SHARED_VARIANCE
 from policies.fatigue import FatigueForecaster, Forecast
 from policies.frames import Bools, Floats
 
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(24)
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 FLOOR = 0.002
 """Share that every creative keeps, so that a change in it is noticed."""
