@@ -29,9 +29,12 @@ class GaussianProcess(Windowed):
         """``index``: what to maximise, [S, C, G] of means [S, C, G] and covariances [S, C, G, G]."""
         super().__init__(task)
         self._index = index
-        channels = task.open.sum(axis=1)[:, None]
-        self._grid = np.sqrt(np.arange(STEPS + 1) / STEPS * channels)
+        channels, self._kind = np.unique(task.open.sum(axis=1), return_inverse=True)
+        grids = np.sqrt(np.arange(STEPS + 1) / STEPS * channels[:, None])
+        self._grid = grids[self._kind]
         """[S, G] roots of the budgets in equal shares."""
+        self._prior = np.stack([_kernel(grids, grids, length) for length in self.LENGTHS])
+        """[lengths, kinds, G, G] covariances before anything was seen, by the number of channels."""
 
     def split(self) -> Floats:
         """[S, C] the day's budgets."""
@@ -54,7 +57,8 @@ class GaussianProcess(Windowed):
         across = _kernel(grid, x, length)
         gain = np.swapaxes(np.linalg.solve(among, np.swapaxes(across, 2, 3)), 2, 3)
         mean = grid + (gain @ left[..., None])[..., 0]
-        return rate * mean, rate[..., None] ** 2 * (_kernel(grid, grid, length) - gain @ np.swapaxes(across, 2, 3))
+        prior = self._prior[np.searchsorted(self.LENGTHS, length[..., 0, 0]), self._kind[:, None]]
+        return rate * mean, rate[..., None] ** 2 * (prior - gain @ np.swapaxes(across, 2, 3))
 
     def _fitted(self, x: Floats, left: Floats) -> tuple[Floats, Floats]:
         """[S, C, 1, 1] length and noise of each channel."""

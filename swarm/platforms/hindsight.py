@@ -78,9 +78,12 @@ def solutions(
 
 def _solve(hours: Hours, dynamics: Dynamics, auctions_h: Floats, unit: Floats) -> Solution:
     solver, terms = Solver(hours), Terms.none(hours)
+    if not dynamics.feeds_back:
+        plan, _ = solver.best(terms)
+        return _brought(solver, plan, terms.rivals, plan.worth, plan.worth)
     price: Floats | None = None
     best: Solution | None = None
-    for _ in range(_ROUNDS if dynamics.feeds_back else 1):
+    for _ in range(_ROUNDS):
         plan, price = solver.best(terms, near=price)
         played, terms = _replay(solver, plan, price, dynamics, auctions_h, unit)
         before, best = best, played if best is None else _better(hours, best, played)
@@ -107,17 +110,22 @@ def _replay(
         rivals[:, t] = dynamics.competition.price(past.won, past.met)
         slope[:, t] = dynamics.competition.slope(past.won, past.met)
         learning[:, t] = dynamics.learning.rate(past.conversions, past.hours)
-        brought = plan.worth[:, t] * learning[:, t] / unit[:, None]
-        past.reach(brought)
+        conversions = plan.worth[:, t] * learning[:, t] / unit[:, None]
+        past.reach(conversions)
         counted[:, t] = dynamics.overlap.counted(past.reached)
         marginal[:, t] = dynamics.overlap.marginal(past.reached)
-        past.close(dynamics.competition.speed, plan.won[:, t], hours.auctions[:, t], brought, active[:, t])
-    cost, claimed = plan.cost * np.exp(rivals), plan.worth * learning
-    spend, value = solver.daily(cost), solver.daily(claimed * counted)
-    part = np.minimum(1.0, hours.money / np.where(spend > 0, spend, 1.0))
-    optimum = Optimum(value * part, spend * part, solver.daily(claimed) * part)
-    charge = _charge(plan, solver.by_hour(price), cost * slope, dynamics.competition.speed)
-    return Solution(optimum, plan, rivals), Terms(rivals, learning * marginal, learning, charge)
+        past.close(dynamics.competition.speed, plan.won[:, t], hours.auctions[:, t], conversions, active[:, t])
+    claimed = plan.worth * learning
+    charge = _charge(plan, solver.by_hour(price), plan.cost * np.exp(rivals) * slope, dynamics.competition.speed)
+    brought = _brought(solver, plan, rivals, claimed * counted, claimed)
+    return brought, Terms(rivals, learning * marginal, learning, charge)
+
+
+def _brought(solver: Solver, plan: Plan, rivals: Floats, worth: Floats, claimed: Floats) -> Solution:
+    """What comes of ``plan`` within the days' money, given what its hours are worth and claim [R, T, C]."""
+    spend, money = solver.daily(plan.cost * np.exp(rivals)), solver.hours.money
+    part = np.minimum(1.0, money / np.where(spend > 0, spend, 1.0))
+    return Solution(Optimum(solver.daily(worth) * part, spend * part, solver.daily(claimed) * part), plan, rivals)
 
 
 def _charge(plan: Plan, price: Floats, rises: Floats, speed: Floats) -> Floats:
