@@ -72,8 +72,16 @@ guardrails:
   max_change_per_day: "1.00"
   max_bid_change_per_step: "1.00"
   max_actions_per_run: 500        # optional: no limit if left out
+  # Raises of a budget or bid that wait for a person although the mode is auto: by more than a share of the value
+  # before, or to more than an amount.
+  # approval_above: {increase: "0.30", amount: "300.00"}
 
 autonomy:
-  mode: observe                   # observe only watches, auto acts by itself
+  # observe only watches; propose files plans that are written when a person says `swarm apply`;
+  # approve files them and writes in the next hour after `swarm approve`; auto acts by itself
+  mode: observe
+
+# Optional: who is told what concerns this campaign. A URL is a secret: say where it is kept, env:NAME or file:/path.
+# notifications: [{type: webhook, url_ref: env:SPRING_SHOES_WEBHOOK}]
 """
 """A campaign with every section, commented; it validates as it is."""

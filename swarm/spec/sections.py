@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from swarm.spec.fields import IsoDate, Money, Ratio, Section, Slug, later
+from swarm.spec.secrets import SecretRef
 
 Platform = Literal["google_ads", "meta", "tiktok", "linkedin"]
 """Where a campaign can run."""
@@ -18,8 +19,8 @@ Objective = Annotated[
 ]
 """What a campaign is for."""
 
-Mode = Annotated[Literal["observe", "auto"], later("propose", "approve")]
-"""Whether the runtime only watches, or acts by itself."""
+Mode = Literal["observe", "propose", "approve", "auto"]
+"""Whether the runtime only watches, files plans for a person to apply or to approve, or acts by itself."""
 
 Strategy = Literal["MAXIMIZE_CONVERSIONS", "MAXIMIZE_CONVERSION_VALUE", "TARGET_CPA", "TARGET_ROAS", "MAXIMIZE_CLICKS"]
 """What the bids of a campaign are after."""
@@ -111,6 +112,15 @@ class Creative(Section):
     embedding: Annotated[tuple[float, ...], Field(min_length=256, max_length=256)] | None = None
 
 
+class ApprovalAbove(Section):
+    """What waits for a person's word although the mode is auto: raises of a budget or bid; none by default."""
+
+    increase: Annotated[Ratio, Field(gt=0, le=10)] | None = Field(
+        default=None, description="Largest raise without a person's word, as a share of the value before"
+    )
+    amount: Money | None = Field(default=None, description="Highest value that is set without a person's word")
+
+
 class Guardrails(Section):
     """How much the runtime may change, as shares of the value before."""
 
@@ -119,9 +129,17 @@ class Guardrails(Section):
     max_change_per_day: Annotated[Ratio, Field(gt=0, le=10)] = Decimal("1.00")
     max_bid_change_per_step: Annotated[Ratio, Field(gt=0, le=10)] = Decimal("1.00")
     max_actions_per_run: Annotated[int, Field(ge=1)] | None = None
+    approval_above: ApprovalAbove = ApprovalAbove()
 
 
 class Autonomy(Section):
     """How far the runtime is trusted."""
 
     mode: Mode = "observe"
+
+
+class Notification(Section):
+    """Somebody who is told what concerns a campaign."""
+
+    type: Literal["webhook"]
+    url_ref: SecretRef = Field(description="The URL that notices are posted to, as a reference")

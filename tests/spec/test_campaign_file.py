@@ -47,8 +47,9 @@ PLATFORMS = f"{', '.join(FIRST)} or {LAST}"
         ),
         (
             "mode: observe",
-            "mode: propose",
-            "c.yaml:74: autonomy.mode: propose is not available yet (got 'propose')",
+            "mode: proposes",
+            "c.yaml:79: autonomy.mode: must be 'observe', 'propose', 'approve' or 'auto' (got 'proposes'; did you mean "
+            "'propose'?)",
         ),
         (
             "name: spring-trail-shoes",
