@@ -87,8 +87,8 @@ class Due:
 
 def canonical(plan: Plan) -> bytes:
     """All that the plan says, in one form; ``read`` takes it apart."""
-    columns = {**{name: getattr(plan.asked, name) for name in _KINDS if name not in ("old", "verdict")}}
-    moves = {name: (columns | {"old": plan.old, "verdict": plan.verdict})[name].tolist() for name in _KINDS}
+    own = {"old": plan.old, "verdict": plan.verdict}
+    moves = {name: (own[name] if name in own else getattr(plan.asked, name)).tolist() for name in _KINDS}
     told = {"moves": moves, "word": plan.word, "tick": plan.tick, "expires": plan.expires}
     return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
 

@@ -118,8 +118,8 @@ class Campaign(Section):
         return {name: self._micros(text) for name, text in self.caps if text is not None}
 
     @property
-    def approval_micros(self) -> int | None:
-        """The highest budget or bid that is set without a person's word; None without such a threshold."""
+    def approval_amount_micros(self) -> int | None:
+        """Budget of a channel from which a raise needs a person's word."""
         amount = self.guardrails.approval_above.amount
         return None if amount is None else self._micros(amount)
 

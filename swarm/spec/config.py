@@ -139,7 +139,10 @@ class Notifications(Section):
     )
     timeout_s: float = Field(default=5.0, ge=0.1, le=60, description="Longest wait for a webhook's answer")
     cap_refusals: int = Field(
-        default=100, ge=1, le=1_000_000, description="Refusals by caps within 24 market hours from which they are told"
+        default=20,
+        ge=1,
+        le=1_000_000,
+        description="Refusals by caps within 24 market hours, for each campaign in the mean, from which they are told",
     )
     unknown_s: float = Field(
         default=900.0, ge=1, le=86400, description="Age from which a write whose outcome is unknown is told"

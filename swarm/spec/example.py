@@ -72,8 +72,8 @@ guardrails:
   max_change_per_day: "1.00"
   max_bid_change_per_step: "1.00"
   max_actions_per_run: 500        # optional: no limit if left out
-  # Raises of a budget or bid that wait for a person although the mode is auto: by more than a share of the value
-  # before, or to more than an amount.
+  # Raises of a channel's budget that need a person's word although the mode is auto: by more than a share of the
+  # value before, or to more than an amount.
   # approval_above: {increase: "0.30", amount: "300.00"}
 
 autonomy:

@@ -113,12 +113,10 @@ class Creative(Section):
 
 
 class ApprovalAbove(Section):
-    """What waits for a person's word although the mode is auto: raises of a budget or bid; none by default."""
+    """Raises of a budget that need a person's word even where the runtime acts by itself; none unless set."""
 
-    increase: Annotated[Ratio, Field(gt=0, le=10)] | None = Field(
-        default=None, description="Largest raise without a person's word, as a share of the value before"
-    )
-    amount: Money | None = Field(default=None, description="Highest value that is set without a person's word")
+    increase: Annotated[Ratio, Field(gt=0, le=10)] | None = None
+    amount: Money | None = None
 
 
 class Guardrails(Section):
@@ -128,8 +126,8 @@ class Guardrails(Section):
     max_change_per_step: Annotated[Ratio, Field(gt=0, le=10)] = Decimal("0.50")
     max_change_per_day: Annotated[Ratio, Field(gt=0, le=10)] = Decimal("1.00")
     max_bid_change_per_step: Annotated[Ratio, Field(gt=0, le=10)] = Decimal("1.00")
-    max_actions_per_run: Annotated[int, Field(ge=1)] | None = None
     approval_above: ApprovalAbove = ApprovalAbove()
+    max_actions_per_run: Annotated[int, Field(ge=1)] | None = None
 
 
 class Autonomy(Section):

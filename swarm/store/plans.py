@@ -1,4 +1,4 @@
-"""Plans and what became of them, and what others changed on the platforms, in the journal.
+"""Plans and what became of them, in the journal.
 
 Rows are added and never changed: a plan, a person's verdict on it, and its end are three tables.
 """
@@ -6,24 +6,21 @@ Rows are added and never changed: a plan, a person's verdict on it, and its end 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
-from swarm.effects.plans import REMEMBERED_H, Due, Floats, Plan, alike, canonical, digest, due_of, read
+from swarm.effects.plans import EXPIRES_H, REMEMBERED_H, Due, Floats, Plan, alike, canonical, due_of, read
 from swarm.store.journal import Journal
 
-_SINCE = 3
-"""The first schema that has these tables."""
+SINCE = 3
+"""The first schema that has plans and edits."""
 SHORTEST = 8
 """Digits of a digest that a person has to give."""
 Verdict = Literal["approved", "applied", "rejected"]
-Edit = tuple[int, int, int, int, int, int, int, int]
-"""Hour of the change, campaign, channel, field, creative, old, new, hour in which it was seen."""
 _PLANS = (
-    "SELECT plans.digest, plans.body, plan_verdicts.verdict, plan_verdicts.who, plan_verdicts.tick, plan_ends.result"
+    "SELECT plans.digest, plans.body, plan_verdicts.verdict, plan_verdicts.who, plan_verdicts.tick, plan_ends.result,"
+    " plan_ends.tick"
     " FROM plans LEFT JOIN plan_verdicts ON plan_verdicts.digest = plans.digest"
     " LEFT JOIN plan_ends ON plan_ends.digest = plans.digest"
 )
@@ -42,6 +39,8 @@ class Filed:
     """The market hour of the verdict; -1 without one."""
     end: str
     """written, void or superseded; empty before."""
+    ended: int
+    """The market hour of its end; -1 before."""
 
     def state(self, tick: int) -> str:
         """What it is in market hour ``tick``, in one word; an open plan may be decided."""
@@ -59,7 +58,8 @@ def file(journal: Journal, plan: Plan, least: Floats) -> list[str]:
     """
     filed: list[str] = []
     with journal.writing() as db:
-        kept = _kept(journal, "WHERE plan_ends.digest IS NULL AND plans.tick >= ?", plan.tick - REMEMBERED_H * 2)
+        oldest = plan.tick - EXPIRES_H - REMEMBERED_H
+        kept = _kept(journal, "WHERE plan_ends.digest IS NULL AND plans.tick > ?", oldest)
         rejected = [f.plan for f in kept if f.verdict == "rejected" and f.decided > plan.tick - REMEMBERED_H]
         waiting = [f for f in kept if f.state(plan.tick) in ("open", "approved", "applied")]
         for part in plan.take(~alike(plan, rejected, least)).parts():
@@ -84,13 +84,15 @@ def decide(journal: Journal, digest_: str, who: str, verdict: Verdict, tick: int
     """Keep a person's word on the plan of exactly this digest, given in market hour ``tick``; each plan has one.
 
     Raises:
-        ValueError: there is no such plan, its content is not what the digest says, it is no longer open, or it is one
-            that is applied and not approved.
+        ValueError: there is no such plan, its content is not what the digest says, it is no longer open, or it is to
+            be applied and not approved.
     """
     with journal.writing() as db:
         filed = next(iter(_kept(journal, "WHERE plans.digest = ?", digest_)), None)
         if filed is None:
-            raise ValueError(f"no plan has the digest {digest_!r}")
+            raise ValueError(
+                f"plan {digest_[:12]} is not there, or its content is not what was filed under this digest"
+            )
         _check(filed, verdict, tick)
         db.execute("INSERT INTO plan_verdicts VALUES (?, ?, ?, ?)", (digest_, tick, verdict, who))
         (campaign,) = set(filed.plan.asked.campaign.tolist())
@@ -101,10 +103,10 @@ def decide(journal: Journal, digest_: str, who: str, verdict: Verdict, tick: int
 
 def _check(filed: Filed, verdict: Verdict, tick: int) -> None:
     state, name = filed.state(tick), filed.digest[:12]
-    if digest(filed.plan) != filed.digest:
-        raise ValueError(f"plan {name} is not what was filed: its content has another digest")
     if filed.verdict:
-        raise ValueError(f"plan {name} was {filed.verdict} by {filed.who} in hour {filed.decided}: each is decided once")
+        raise ValueError(
+            f"plan {name} was {filed.verdict} by {filed.who} in hour {filed.decided}: each is decided once"
+        )
     if state != "open":
         raise ValueError(f"plan {name} is {state}: `swarm plan` shows what is open")
     if verdict == "approved" and filed.plan.word == "apply":
@@ -113,10 +115,8 @@ def _check(filed: Filed, verdict: Verdict, tick: int) -> None:
 
 def due(journal: Journal, tick: int) -> Due:
     """What people let be written and nobody has written by hour ``tick``; what was altered or has expired is not."""
-    kept = _kept(
-        journal, "WHERE plan_ends.digest IS NULL AND plan_verdicts.verdict <> 'rejected' AND plans.expires_tick > ?", tick
-    )
-    return due_of(f.plan for f in kept if digest(f.plan) == f.digest)
+    said = "plan_ends.digest IS NULL AND plan_verdicts.verdict <> 'rejected' AND plans.expires_tick > ?"
+    return due_of(filed.plan for filed in _kept(journal, f"WHERE {said}", tick))
 
 
 def used(journal: Journal, digest_: str, tick: int, result: Literal["written", "void"] = "written") -> None:
@@ -126,7 +126,7 @@ def used(journal: Journal, digest_: str, tick: int, result: Literal["written", "
 
 
 def plans(journal: Journal) -> list[Filed]:
-    """Every plan, oldest first."""
+    """Every plan, oldest first; one whose content is not what its digest says is none."""
     return _kept(journal, "")
 
 
@@ -138,30 +138,13 @@ def named(journal: Journal, prefix: str) -> str:
     """
     if len(prefix) < SHORTEST:
         raise ValueError(f"{prefix!r} is too short: give {SHORTEST} digits or more of the digest")
-    found = [str(name) for (name,) in _rows(journal, "SELECT digest FROM plans ORDER BY digest")]
+    found = [str(name) for (name,) in rows(journal, "SELECT digest FROM plans ORDER BY digest")]
     fits = [name for name in found if name.startswith(prefix.lower())]
     if len(fits) > 1:
         raise ValueError(f"{prefix!r} is ambiguous: it begins {', '.join(fits)}")
     if not fits:
         raise ValueError(f"no plan's digest begins with {prefix!r}: `swarm plan` shows those that are open")
     return fits[0]
-
-
-def record_edits(journal: Journal, rows: Iterable[Edit]) -> None:
-    """Keep what others changed on the platforms; told again, it counts once."""
-    with journal.writing() as db:
-        db.executemany(
-            "INSERT INTO edits (tick, campaign, channel, field, creative, old, new, seen)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tick, campaign, channel, field, creative) DO NOTHING",
-            list(rows),
-        )
-
-
-def edits(journal: Journal, first: int, end: int) -> list[Edit]:
-    """What others changed, seen from hour ``first`` to before ``end``, oldest first."""
-    columns = "tick, campaign, channel, field, creative, old, new, seen"
-    where = "WHERE seen >= ? AND seen < ? ORDER BY seen, tick"
-    return _rows(journal, f"SELECT {columns} FROM edits {where}", first, end)  # noqa: S608 - both are constants
 
 
 _END = "INSERT INTO plan_ends VALUES (?, ?, ?) ON CONFLICT (digest) DO NOTHING"
@@ -179,13 +162,18 @@ def _insert(journal: Journal, plan: Plan) -> str:
 
 
 def _kept(journal: Journal, where: str, *values: Any) -> list[Filed]:
-    rows = _rows(journal, f"{_PLANS} {where} ORDER BY plans.tick, plans.digest", *values)
+    found = rows(journal, f"{_PLANS} {where} ORDER BY plans.tick, plans.digest", *values)
     return [
-        Filed(name, read(body.encode()), verdict or "", who or "", -1 if decided is None else decided, end or "")
-        for name, body, verdict, who, decided, end in rows
+        Filed(name, read(body.encode()), verdict or "", who or "", _hour(decided), end or "", _hour(ended))
+        for name, body, verdict, who, decided, end, ended in found
+        if hashlib.sha256(body.encode()).hexdigest() == name
     ]
 
 
-def _rows(journal: Journal, sql: str, *values: Any) -> Sequence[Any]:
+def _hour(tick: int | None) -> int:
+    return -1 if tick is None else tick
+
+
+def rows(journal: Journal, sql: str, *values: Any) -> Sequence[Any]:
     """Read on the journal's own connection; journals from before there were plans have none."""
-    return [] if journal._schema < _SINCE else journal._db.execute(sql, values).fetchall()
+    return [] if journal._schema < SINCE else journal._db.execute(sql, values).fetchall()

@@ -42,7 +42,8 @@ def test_validate_lists_every_mistake(good: Path, bad: Path) -> None:
     result = CliRunner().invoke(validate, [str(good), str(bad), "nowhere.yaml"])
     assert [
         f"{bad}:11: currency: unknown currency (got 'USX'; did you mean 'USD'?)",
-        f"{bad}:79: autonomy.mode: must be 'observe', 'propose', 'approve' or 'auto' (got 'approval'; did you mean 'approve'?)",
+        f"{bad}:79: autonomy.mode: must be 'observe', 'propose', 'approve' or 'auto' (got 'approval'; did you mean "
+        "'approve'?)",
         "nowhere.yaml: No such file or directory",
     ] == result.stderr.splitlines()
     assert (2, "") == (result.exit_code, result.stdout)
