@@ -42,15 +42,15 @@ class Conflict:
 def rollback(writes: Iterable[Write], now: Mapping[Setting, int], tick: int) -> tuple[Plan, list[Conflict]]:
     """A plan, made in hour ``tick``, of the values before the first of ``writes`` to each setting, and the conflicts.
 
-    ``writes`` are in order of time; ``now``: what is in force of every setting that was ever written. A setting that
-    has its earlier value already is neither.
+    ``writes`` are in order of time; ``now``: what is in force of every setting that was ever written, as far as is known.
+    A setting that has its earlier value already is neither; one whose last outcome is unknown may have any.
     """
     first: dict[Setting, int] = {}
     last: dict[Setting, int | None] = {}
     for write in writes:
         first.setdefault(write.setting, write.old)
         last[write.setting] = write.left
-    apart = [setting for setting in first if now[setting] != first[setting]]
+    apart = [setting for setting in first if last[setting] is None or now[setting] != first[setting]]
     conflicts = [Conflict(s, last[s], now[s], first[s]) for s in apart if last[s] != now[s]]
     moves = [(*setting, now[setting], first[setting]) for setting in apart if last[setting] == now[setting]]
     return _plan(np.array(moves, dtype=np.int64).reshape(-1, 6), tick), conflicts

@@ -60,12 +60,11 @@ class Watch:
     def _cap_refusals(self, tick: int, campaigns: int) -> list[Notice]:
         """When the last 24 hours come to have as many, for each campaign in the mean, as the settings say."""
         span = range(max(tick - _DAY_H, 0), tick + 1)
-        self._by_caps = {hour: self._by_caps.get(hour, -1) for hour in span}
-        for hour in (hour for hour, count in self._by_caps.items() if count < 0):
+        for hour in set(span) - set(self._by_caps):
             self._by_caps[hour] = sum(n for name, n in self._journal.batch(hour).items() if name in _CAPS)
-        hours = list(self._by_caps.values())
+        hours = [self._by_caps[hour] for hour in span]
         least = self._settings.cap_refusals * campaigns
-        now, before = sum(hours[-_DAY_H:]), sum(hours[:-1][-_DAY_H:])
+        now, before = sum(hours[-_DAY_H:]), sum(hours[:-1])
         if now < least or before >= least:
             return []
         text = f"caps refused {now} writes within 24 hours, {campaigns} campaigns in all"
