@@ -42,7 +42,7 @@ class Conflict:
 def rollback(writes: Iterable[Write], now: Mapping[Setting, int], tick: int) -> tuple[Plan, list[Conflict]]:
     """A plan, made in hour ``tick``, of the values before the first of ``writes`` to each setting, and the conflicts.
 
-    ``writes`` are in order of time; ``now``: what is in force of every setting that was ever written, as far as is known.
+    ``writes`` are in order of time; ``now``: what is in force of every setting ever written, as far as is known.
     A setting that has its earlier value already is neither; one whose last outcome is unknown may have any.
     """
     first: dict[Setting, int] = {}
