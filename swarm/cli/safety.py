@@ -30,6 +30,7 @@ _FOLDERS = click.option(
     "--folder", "folders", type=_PATH, multiple=True, help="A run folder elsewhere; may be repeated."
 )
 _DEADLINE_S = 10.0
+_NOT_TOLD = (ValueError, sqlite3.Error, SwarmError)
 AskMarket = Callable[[str, int], int]
 """Pauses all by the actor of the swarm of this name, in a market hour; how many it paused."""
 
@@ -102,12 +103,12 @@ def stop(folder: Path, who: str, reached: Reached, ask_market: AskMarket) -> Non
         reached.platform, reached.done = "nothing was ever delivered from here", True
         return
     try:
-        _pause(folder, log, reached, ask_market)
+        _pause(folder, log, who, reached, ask_market)
     except (SwarmError, OSError, ValueError) as error:
         reached.platform = f"not reached: {error}"
 
 
-def _pause(folder: Path, log: Path, reached: Reached, ask_market: AskMarket) -> None:
+def _pause(folder: Path, log: Path, who: str, reached: Reached, ask_market: AskMarket) -> None:
     before, tick = delivering(log), _tick(folder)
     ids = _intend(folder, before, tick, reached) if before else []
     held = hold_if_free(log)
@@ -117,7 +118,7 @@ def _pause(folder: Path, log: Path, reached: Reached, ask_market: AskMarket) -> 
     else:
         with held:
             if before:
-                append_pauses(held, log, before, ids or [-1] * len(before), tick)
+                append_pauses(held, log, before, ids, who, tick)
         reached.paused, reached.platform = len(before), "paused in the market's own log; no market runs"
     left = set(delivering(log))
     reached.done = not left
@@ -176,7 +177,7 @@ def _tick(folder: Path) -> int:
     try:
         journal = Journal(folder / "journal.sqlite", read_only=True)
         return journal.last_tick() + 1
-    except (ValueError, sqlite3.Error):
+    except _NOT_TOLD:
         return 0
 
 
@@ -185,7 +186,7 @@ def _event(folder: Path, kind: str, who: str) -> str:
         journal = Journal(folder / "journal.sqlite")
         journal.event(journal.last_tick() + 1, kind, folder.name, who)
         journal.close()
-    except (ValueError, sqlite3.Error) as error:
+    except _NOT_TOLD as error:
         return f"not told: {error}"
     return "told"
 
@@ -203,7 +204,7 @@ def _intend(folder: Path, cells: list[Cell], tick: int, reached: Reached) -> lis
         told = [{**shared, "campaign": campaign, "channel": channel} for campaign, channel in cells]
         ids: list[int] = journal.intend([tuple(row[name] for name in INTENT_COLUMNS) for row in told]).tolist()
         journal.close()
-    except (ValueError, sqlite3.Error) as error:
+    except _NOT_TOLD as error:
         reached.journal = f"not told: {error}"
         return []
     return ids
@@ -214,5 +215,5 @@ def _settle(folder: Path, ids: list[int], read_back: list[int], reached: Reached
         journal = Journal(folder / "journal.sqlite")
         journal.settle(np.array(ids, dtype=np.int64), np.array(read_back, dtype=np.int64))
         journal.close()
-    except (ValueError, sqlite3.Error) as error:
+    except _NOT_TOLD as error:
         reached.journal = f"told of the pauses, not of their outcome: {error}"

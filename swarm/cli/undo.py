@@ -126,12 +126,17 @@ def drift(name: str, file: Path | None, folder: Path | None, as_json: bool) -> N
     journal = open_journal(place, place.parent)
     names = Names(journal)
     told = [
-        {**_told(names, each.setting, ours=each.ours, theirs=each.theirs), "hour": each.tick, "seen": each.seen}
+        {
+            **_told(names, each.setting, ours=each.ours, theirs=each.theirs),
+            "who": each.who,
+            "hour": each.tick,
+            "seen": each.seen,
+        }
         for each in drifted(journal)
     ]
     lines = [
-        f"{setting_of(each)}: ours {each['ours']}, in force {each['theirs']}; changed in hour {each['hour']}, seen in "
-        f"hour {each['seen']}"
+        f"{setting_of(each)}: ours {each['ours']}, in force {each['theirs']}; changed by {each['who']} in hour "
+        f"{each['hour']}, seen in hour {each['seen']}"
         for each in told
     ]
     say(told, as_json=as_json, text="\n".join(lines) or "nothing: all that is in force is as the swarm left it")

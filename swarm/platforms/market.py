@@ -107,15 +107,16 @@ class Market:
 
     def spending(self) -> Spending:
         """Money spent: today's as each channel reports it by now, month's and lifetime's as charged."""
-        today = np.zeros(self.settings.budget.shape, dtype=np.int64)
+        today, as_of = np.zeros((2, *self.settings.budget.shape), dtype=np.int64)
         moment = self.calendar.at(self.tick)
         month, lifetime = np.where(moment.new_month, 0, self._month), self.score.by_channel.sum(axis=1)
         for channel in range(len(self.world.channels)):
             report = self.report(channel)
+            as_of[:, channel] = -1 if report is None else report.tick
             if report is not None:
                 spent = np.rint(report.spent_today[:, channel] * MICROS).astype(np.int64)
                 today[:, channel] = np.where(report.day == moment.day, spent, 0)
-        return Spending(today, month, lifetime)
+        return Spending(today, month, lifetime, as_of)
 
     def take_over(self, earlier: Market) -> None:
         """Go on where ``earlier``, a market of the first of these campaigns, stands."""

@@ -1,7 +1,7 @@
 """The embedded market's own log as a file: who holds it, what delivers by it, and pauses appended to it.
 
-The process that runs the market holds the file by a lock that ends with the process. Whoever finds it free may append:
-the market takes what it reads there for its past.
+The process that runs the market holds the file by a shared lock, which ends with the process. Whoever gets it alone may
+append: the market takes what it reads there for its past.
 """
 
 from __future__ import annotations
@@ -20,13 +20,6 @@ from swarm.effects.proposals import Field
 
 Cell = tuple[int, int]
 """Campaign and channel."""
-
-
-def hold(path: Path) -> TextIO:
-    """The log, to append to, held until it is closed; waits while another process holds it."""
-    file = path.open("a", encoding="utf-8")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    return file
 
 
 def hold_if_free(path: Path) -> TextIO | None:
@@ -51,18 +44,18 @@ def delivering(path: Path) -> list[Cell]:
     return sorted(cell for cell, on in status.items() if on)
 
 
-def append_pauses(file: TextIO, path: Path, cells: list[Cell], ids: list[int], tick: int) -> None:
-    """Pause ``cells`` by the intents ``ids`` in market hour ``tick``, or in the log's last one if that is later.
+def append_pauses(file: TextIO, path: Path, cells: list[Cell], ids: list[int], who: str, tick: int) -> None:
+    """Pause ``cells`` in market hour ``tick``, or in the log's last one if that is later; durable when this returns.
 
-    The log is held as ``file``; durable when this returns.
+    The log is held as ``file``. ``ids``: the intents of the pauses; where it is empty they are ``who``'s own.
     """
     torn = path.read_bytes().rpartition(b"\n")[2]
     os.truncate(path, path.stat().st_size - len(torn))  # never acknowledged; the market drops it too
     last = max((tick for tick, _ in _effects(path)), default=0)
     campaigns, channels = (list(part) for part in zip(*cells, strict=True))
     count = len(cells)
-    columns = [ids, campaigns, channels, [int(Field.STATUS)] * count, [-1] * count, [0] * count]
-    file.write(json.dumps({"tick": max(tick, last), "effects": columns}) + "\n")
+    columns = [ids or [-1] * count, campaigns, channels, [int(Field.STATUS)] * count, [-1] * count, [0] * count]
+    file.write(json.dumps({"tick": max(tick, last), "effects": columns, **({} if ids else {"by": who})}) + "\n")
     file.flush()
     os.fsync(file.fileno())
 

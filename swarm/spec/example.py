@@ -77,8 +77,8 @@ guardrails:
   # approval_above: {increase: "0.30", amount: "300.00"}
 
 autonomy:
-  # observe only watches; propose files plans that are written when a person says `swarm apply`;
-  # approve files them and writes in the next hour after `swarm approve`; auto acts by itself
+  # observe only watches; propose files plans, which `swarm apply` has written; approve does the same for raises, which
+  # wait for `swarm approve`, and lowers and pauses by itself; auto acts by itself
   mode: observe
 
 # Optional: who is told what concerns this campaign. A URL is a secret: say where it is kept, env:NAME or file:/path.

@@ -20,7 +20,7 @@ Objective = Annotated[
 """What a campaign is for."""
 
 Mode = Literal["observe", "propose", "approve", "auto"]
-"""Whether the runtime only watches, files plans for a person to apply or to approve, or acts by itself."""
+"""Whether the runtime watches, files plans for a person to apply, files raises to approve, or acts by itself."""
 
 Strategy = Literal["MAXIMIZE_CONVERSIONS", "MAXIMIZE_CONVERSION_VALUE", "TARGET_CPA", "TARGET_ROAS", "MAXIMIZE_CLICKS"]
 """What the bids of a campaign are after."""
@@ -65,6 +65,7 @@ class Caps(Section):
     daily_nominal: Money | None = Field(default=None, description="Most that the budgets in force may add up to")
     monthly: Money | None = Field(default=None, description="Most that a calendar month may cost")
     lifetime: Money | None = Field(default=None, description="Most that the whole campaign may cost")
+    portfolio: Slug | None = Field(default=None, description="Name of the caps that it shares, in the configuration")
 
 
 class Bidding(Section):
@@ -126,6 +127,9 @@ class Guardrails(Section):
     max_change_per_step: Annotated[Ratio, Field(gt=0, le=10)] = Decimal("0.50")
     max_change_per_day: Annotated[Ratio, Field(gt=0, le=10)] = Decimal("1.00")
     max_bid_change_per_step: Annotated[Ratio, Field(gt=0, le=10)] = Decimal("1.00")
+    cooldown_hours: int = Field(default=24, ge=0, le=720, description="Hours between two raises of a budget")
+    protect_learning: bool = Field(default=True, description="Raise nothing so far that a platform would learn anew")
+    max_data_age_hours: int = Field(default=6, ge=0, le=720, description="Oldest report that a raise may rest on")
     approval_above: ApprovalAbove = ApprovalAbove()
     max_actions_per_run: Annotated[int, Field(ge=1)] | None = None
 

@@ -10,8 +10,9 @@ from swarm.store.journal import Journal
 from swarm.store.plans import rows
 
 _ALWAYS = 2**62
-Edit = tuple[int, int, int, int, int, int, int, int]
-"""Market hour of the change, campaign, channel, field, creative, old, new, market hour in which it was seen."""
+Edit = tuple[int, int, int, int, int, int, int, str, int]
+"""Market hour of the change, campaign, channel, field, creative, old, new, by whom, hour in which it was seen."""
+_COLUMNS = "tick, campaign, channel, field, creative, old, new, who, seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,45 +24,41 @@ class Drift:
     """What we left, or what was there if we never wrote."""
     theirs: int
     """What is in force."""
+    who: str
+    """As the platform names them."""
     tick: int
     """The market hour of their change."""
     seen: int
 
 
 def record_edits(journal: Journal, edits_: Iterable[Edit]) -> None:
-    """Keep what others changed; told again, it counts once."""
+    """Keep what others changed, in its order; a change of the same hour that is told again counts once."""
     with journal.writing() as db:
-        db.executemany(
-            "INSERT INTO edits (tick, campaign, channel, field, creative, old, new, seen)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tick, campaign, channel, field, creative) DO NOTHING",
-            list(edits_),
-        )
+        for edit in edits_:
+            db.execute(
+                f"INSERT INTO edits (id, {_COLUMNS}) SELECT COALESCE(MAX(id), 0) + 1, ?, ?, ?, ?, ?, ?, ?, ?, ?"  # noqa: S608 - the columns are a constant
+                " FROM edits WHERE true ON CONFLICT (tick, campaign, channel, field, creative, old, new) DO NOTHING",
+                edit,
+            )
 
 
 def edits(journal: Journal, first: int = 0, end: int = _ALWAYS) -> list[Edit]:
     """What others changed, seen from hour ``first`` to before ``end``, oldest first."""
-    return list(
-        rows(
-            journal,
-            "SELECT tick, campaign, channel, field, creative, old, new, seen FROM edits"
-            " WHERE seen >= ? AND seen < ? ORDER BY seen, tick",
-            first,
-            end,
-        )
-    )
+    where = "WHERE seen >= ? AND seen < ? ORDER BY id"
+    return list(rows(journal, f"SELECT {_COLUMNS} FROM edits {where}", first, end))  # noqa: S608 - as above
 
 
 def drifted(journal: Journal) -> list[Drift]:
-    """Settings in force that are not as we left them, by the newest edit of each; oldest edit first.
+    """Settings in force that are not as we left them, by the newest edit of each.
 
     An edit is seen when its hour begins, so what we wrote in that hour came after it.
     """
-    newest = {(a, b, c, d): (tick, old, new, seen) for tick, a, b, c, d, old, new, seen in edits(journal)}
+    newest = {edit[1:5]: edit for edit in edits(journal)}
     written, found = in_force(journal), []
-    for setting, (tick, old, new, seen) in newest.items():
+    for setting, (tick, *_, old, new, who, seen) in newest.items():
         ours = written.get(setting, old)
         if new != ours and not _written_since(journal, setting, seen):
-            found.append(Drift(setting, ours, new, tick, seen))
+            found.append(Drift(setting, ours, new, who, tick, seen))
     return found
 
 

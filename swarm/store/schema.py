@@ -37,9 +37,9 @@ CREATE TABLE trajectories (tick INTEGER NOT NULL, campaign INTEGER NOT NULL, hou
 CREATE TABLE plans (digest TEXT PRIMARY KEY, tick INTEGER NOT NULL, expires_tick INTEGER NOT NULL, body TEXT NOT NULL);
 CREATE TABLE plan_verdicts (digest TEXT PRIMARY KEY, tick INTEGER NOT NULL, verdict TEXT NOT NULL, who TEXT NOT NULL);
 CREATE TABLE plan_ends (digest TEXT PRIMARY KEY, tick INTEGER NOT NULL, result TEXT NOT NULL);
-CREATE TABLE edits (tick INTEGER NOT NULL, campaign INTEGER NOT NULL, channel INTEGER NOT NULL, field INTEGER NOT NULL,
-    creative INTEGER NOT NULL, old INTEGER NOT NULL, new INTEGER NOT NULL, seen INTEGER NOT NULL,
-    PRIMARY KEY (tick, campaign, channel, field, creative));
+CREATE TABLE edits (id INTEGER PRIMARY KEY, tick INTEGER NOT NULL, campaign INTEGER NOT NULL, channel INTEGER NOT NULL,
+    field INTEGER NOT NULL, creative INTEGER NOT NULL, old INTEGER NOT NULL, new INTEGER NOT NULL, who TEXT NOT NULL,
+    seen INTEGER NOT NULL, UNIQUE (tick, campaign, channel, field, creative, old, new));
 """,
 }
 """What makes the next schema of each."""

@@ -170,7 +170,7 @@ def test_rollback_restores_what_a_plan_changed(folder: Path) -> None:
 def test_rollback_overwrites_nobody(folder: Path) -> None:
     """An edit from outside after the write is a conflict: told with its values, and nothing is filed."""
     first = applied(folder)
-    record_edits(journal_in(folder), [(NEXT, 0, 0, Field.BUDGET, -1, 150 * UNIT, 130 * UNIT, NEXT + 1)])
+    record_edits(journal_in(folder), [(NEXT, 0, 0, Field.BUDGET, -1, 150 * UNIT, 130 * UNIT, "eve", NEXT + 1)])
     answer = run("rollback", first, "--json")
     (conflict,) = json.loads(answer.stdout)["conflicts"]
     assert (1, "150.00 EUR", "130.00 EUR", "100.00 EUR") == (
@@ -202,13 +202,13 @@ def test_drift_is_what_others_changed_since(folder: Path) -> None:
     assert [] == told("drift")
     assert "as the swarm left it" in run("drift").stdout
     ours = (0, 0, Field.BUDGET, -1)
-    record_edits(journal_in(folder), [(NEXT - 2, *ours, 100 * UNIT, 170 * UNIT, NEXT - 1)] * 2)
+    record_edits(journal_in(folder), [(NEXT - 2, *ours, 100 * UNIT, 170 * UNIT, "eve", NEXT - 1)] * 2)
     (one,) = told("drift")
     assert ("100.00 EUR", "170.00 EUR", NEXT - 2, NEXT - 1) == (one["ours"], one["theirs"], one["hour"], one["seen"])
-    assert "ours 100.00 EUR, in force 170.00 EUR" in run("drift").stdout
-    record_edits(journal_in(folder), [(NEXT - 1, *ours, 170 * UNIT, 100 * UNIT, NEXT)])
+    assert "ours 100.00 EUR, in force 170.00 EUR; changed by eve" in run("drift").stdout
+    record_edits(journal_in(folder), [(NEXT - 1, *ours, 170 * UNIT, 100 * UNIT, "eve", NEXT)])
     assert [] == told("drift")
-    record_edits(journal_in(folder), [(NEXT, *ours, 100 * UNIT, 90 * UNIT, NEXT)])
+    record_edits(journal_in(folder), [(NEXT, *ours, 100 * UNIT, 90 * UNIT, "eve", NEXT)])
     assert 1 == len(told("drift"))
     write(folder, plan(budget(95 * UNIT)).asked, [90 * UNIT], NEXT)
     assert [] == told("drift")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from swarm.cli.safety import Reached, stop
 from swarm.effects.door import KILL_FILE, effects_of
 from swarm.effects.proposals import Field
 from swarm.errors import TimedOut
-from swarm.platforms.market_log import delivering, hold, hold_if_free
+from swarm.platforms.market_log import delivering, hold_if_free
 from swarm.store.journal import Journal
 from tests.conftest import scenario_of
 from tests.observe.runs import CAMPAIGNS, hours, submit
@@ -58,6 +59,13 @@ def run(*words: str) -> Result:
 def states(folder: Path) -> list[tuple[Any, ...]]:
     """Hour, campaign, channel, reason and fate of every intent."""
     return [(r[0], r[1], r[2], r[7], r[13], r[14]) for r in Journal(folder / "journal.sqlite").intents()]
+
+
+def held(log: Path) -> IO[str]:
+    """The log as a market holds it."""
+    file = log.open()
+    fcntl.flock(file, fcntl.LOCK_SH)
+    return file
 
 
 def nobody(_name: str, _tick: int) -> int:
@@ -100,7 +108,7 @@ def test_a_torn_last_line_is_no_trouble(scenario: Scenario) -> None:
 def test_a_market_that_runs_is_asked_itself(scenario: Scenario) -> None:
     """Its log is held, so nothing is appended behind its back; what it did is read back and settled."""
     running, reached = Market(scenario), Reached(str(scenario.folder))
-    with hold(scenario.folder / "market.jsonl"):
+    with held(scenario.folder / "market.jsonl"):
         stop(scenario.folder, "ana", reached, lambda _, tick: asyncio.run(running.pause_all(tick)))
     assert (True, 3, "paused by the market's actor") == (reached.done, reached.paused, reached.platform)
     assert {"applied"} == {row[4] for row in states(scenario.folder)}
@@ -113,7 +121,7 @@ def test_a_market_that_hangs_is_said_to(scenario: Scenario) -> None:
     def hangs(_name: str, _tick: int) -> int:
         raise TimedOut("market.pause_all")
 
-    with hold(scenario.folder / "market.jsonl"):
+    with held(scenario.folder / "market.jsonl"):
         stop(scenario.folder, "ana", reached, hangs)
     assert (False, "not reached: market.pause_all") == (reached.done, reached.platform)
     assert {"intended"} == {row[4] for row in states(scenario.folder)}
@@ -176,8 +184,8 @@ def test_writes_are_resumed_by_a_word_alone(scenario: Scenario) -> None:
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that holds the log in this test's folder."""
-    code = "import sys; from pathlib import Path; from swarm.platforms.market_log import hold"
-    code += "; file = hold(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+    code = "import fcntl, sys; file = open(sys.argv[1], 'a'); fcntl.flock(file, fcntl.LOCK_SH)"
+    code += "; print('held', flush=True); sys.stdin.read()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "log")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -55,8 +55,8 @@ def test_an_outcome_is_unknown_for_so_long_before_it_is_told(journal: Journal) -
 
 def test_edits_of_others_are_told_by_campaign(journal: Journal) -> None:
     """In the hour in which they were seen."""
-    rows = [(5, 0, channel, Field.BUDGET, -1, 1, 2, 7) for channel in (0, 1)]
-    record_edits(journal, [*rows, (6, 1, 0, Field.BID, -1, 1, 2, 8)])
+    rows = [(5, 0, channel, Field.BUDGET, -1, 1, 2, "eve", 7) for channel in (0, 1)]
+    record_edits(journal, [*rows, (6, 1, 0, Field.BID, -1, 1, 2, "eve", 8)])
     found = [n for tick in range(10) for n in watch(journal).hour(tick, 0.0)]
     assert [(7, CAMPAIGNS[0].name), (8, CAMPAIGNS[1].name)] == [(n.tick, *n.campaigns) for n in found]
     assert f"{BERLIN.name}: 2 settings changed by others; `swarm drift` shows them" == found[0].text
@@ -98,7 +98,7 @@ def test_a_watch_made_in_mid_run_counts_the_same(tmp_path: Path) -> None:
 
 def test_the_digest_is_the_days_sum(journal: Journal) -> None:
     """Counted again from the journal's own rows."""
-    record_edits(journal, [(30, 0, 0, Field.BUDGET, -1, 1, 2, 31)])
+    record_edits(journal, [(30, 0, 0, Field.BUDGET, -1, 1, 2, "eve", 31)])
     told = digest(journal, 47)
     rows = [row for row in journal.intents() if 24 <= row[0] < 48]
     assert dict(Counter(row[13] for row in rows if row[13] != "refused")) == told.facts["moves"]
