@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 from collections.abc import Iterator, Sequence
 from math import isnan, nan
 from pathlib import Path
@@ -28,11 +29,21 @@ from swarm.store.journal import INTENT_COLUMNS, Journal
 from swarm.store.plans import Filed, Verdict, decide, named, plans
 
 _PATH = click.Path(path_type=Path)
-NAME = click.option("--name", default="swarm", show_default=True, help="Name of the swarm.")
+NAME = click.option("--name", help="Name of the swarm; by default the settings' own.")
 CONFIG = click.option("--config", "file", type=_PATH, help="Settings that differ from the defaults.")
 FOLDER = click.option("--folder", type=_PATH, help="Run folder; by default the swarm's own.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-WHO = click.option("--who", default=getpass.getuser, help="Who says so; by default the user of this machine.")
+
+
+def _user() -> str:
+    """The user of this machine, who need not have a name in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+WHO = click.option("--who", default=_user, help="Who says so; by default the user of this machine.")
 DIGITS = 12
 """Of a digest, for people."""
 
@@ -65,9 +76,10 @@ class Names:
         return f"{format_micros(value, currency)} {currency}"
 
 
-def swarm_folder(name: str, file: Path | None, folder: Path | None) -> Path:
-    """Where the swarm called ``name`` keeps its journal, unless ``folder`` says it."""
-    return folder or Path(read_config(file).store.folder) / name
+def swarm_folder(name: str | None, file: Path | None, folder: Path | None) -> Path:
+    """Where a swarm keeps its journal, by ``folder``, or by ``name`` or the settings' own below the store's."""
+    config = read_config(file)
+    return folder or Path(config.store.folder) / (name or config.name)
 
 
 @click.command()
@@ -75,7 +87,7 @@ def swarm_folder(name: str, file: Path | None, folder: Path | None) -> Path:
 @CONFIG
 @FOLDER
 @JSON
-def plan(name: str, file: Path | None, folder: Path | None, as_json: bool) -> None:
+def plan(name: str | None, file: Path | None, folder: Path | None, as_json: bool) -> None:
     """Show what waits for a person's word, and what the guards refused in the newest hour.
 
     Each move with its value in force and its new one, its reason, what it is expected to bring, and what the guards
@@ -136,7 +148,13 @@ def reject(digests: tuple[str, ...], who: str, as_json: bool, **where: Any) -> N
 
 
 def _decide(
-    digests: Sequence[str], verdict: Verdict, who: str, as_json: bool, name: str, file: Path | None, folder: Path | None
+    digests: Sequence[str],
+    verdict: Verdict,
+    who: str,
+    as_json: bool,
+    name: str | None,
+    file: Path | None,
+    folder: Path | None,
 ) -> None:
     """All of ``digests``, or none where one of them cannot be decided."""
     journal = open_to_write(swarm_folder(name, file, folder))

@@ -110,7 +110,8 @@ def stop(folder: Path, who: str, reached: Reached, ask_market: AskMarket) -> Non
 
 def _pause(folder: Path, log: Path, who: str, reached: Reached, ask_market: AskMarket) -> None:
     before, tick = delivering(log), _tick(folder)
-    ids = _intend(folder, before, tick, reached) if before else []
+    told = reached.journal == "told"  # one that is locked is waited for once: the pauses are urgent
+    ids = _intend(folder, before, tick, reached) if before and told else []
     held = hold_if_free(log)
     if held is None:
         reached.paused = ask_market(folder.name, tick)

@@ -28,9 +28,8 @@ from swarm.store.plans import file_decided, named, plans
 @WHO
 @JSON
 def rollback_(
-    digest: str | None, hour: int | None, campaign: str | None, who: str, as_json: bool, name: str, file: Path | None,
-    folder: Path | None,
-) -> None:  # fmt: skip
+    digest: str | None, hour: int | None, campaign: str | None, who: str, as_json: bool, **where: Any
+) -> None:
     """Restore what was in force before a plan (DIGEST), a market hour, or a campaign's last moves.
 
     The earlier values are written in the next market hour, through the caps like every write. A setting whose value in
@@ -38,7 +37,7 @@ def rollback_(
     """
     if (digest is None) == (hour is None and campaign is None):
         raise click.UsageError("say what to undo: a DIGEST, or --hour, or --campaign, or both of these")
-    journal = open_to_write(swarm_folder(name, file, folder))
+    journal = open_to_write(swarm_folder(**where))
     names, tick = Names(journal), journal.last_tick() + 1
     try:
         writes = _of_plan(journal, digest) if digest else _of_hour(journal, hour, _row(names, campaign))
@@ -120,7 +119,7 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
 @CONFIG
 @FOLDER
 @JSON
-def drift(name: str, file: Path | None, folder: Path | None, as_json: bool) -> None:
+def drift(name: str | None, file: Path | None, folder: Path | None, as_json: bool) -> None:
     """Show settings in force that are not as the swarm left them: edits by people, or by the platform itself."""
     place = swarm_folder(name, file, folder)
     journal = open_journal(place, place.parent)

@@ -11,12 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm.effects.limits import Autonomy
 from swarm.effects.proposals import Field, Proposals
 from swarm.spec.money import MICROS
 
@@ -83,6 +84,17 @@ class Due:
     def current(self, in_force: Ints) -> Bools:
         """[n] whether each move's whole plan still meets the values that it was made for; hand edits win."""
         return ~np.isin(self.digest, self.digest[self.old != in_force])
+
+
+def held(asked: Proposals, old: Ints, refused: NDArray[np.str_], autonomy: Ints, tick: int) -> list[Plan]:
+    """What the guards refused in hour ``tick`` for want of a person's word alone, as plans: to apply, and to approve.
+
+    ``old`` and ``refused`` [n] as the door judged ``asked``; ``autonomy`` [R].
+    """
+    lacking = Plan(asked, old, refused, "approve", tick, tick + EXPIRES_H).take(refused == "approval")
+    propose = autonomy[lacking.asked.campaign] == Autonomy.PROPOSE
+    found = [replace(lacking.take(propose), word="apply"), lacking.take(~propose)]
+    return [plan for plan in found if len(plan.old)]
 
 
 def canonical(plan: Plan) -> bytes:

@@ -7,18 +7,21 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarm.effects.plans import EXPIRES_H, REMEMBERED_H, Plan, Word, alike, canonical, digest, expected, read
+from swarm.effects.door import Door, Word
+from swarm.effects.guards import refusals
+from swarm.effects.limits import Autonomy, Limits
+from swarm.effects.plans import EXPIRES_H, REMEMBERED_H, Plan, alike, canonical, digest, expected, held, read
 from swarm.effects.proposals import Field, Proposals
 from swarm.store.journal import Journal
 from swarm.store.plans import decide, due, file, file_decided, named, plans, used
-from tests.effects.doors import UNIT, Row, bid, budget, proposals, status
+from tests.effects.doors import ALWAYS, UNIT, Row, bid, budget, door, limits, proposals, status, write
 from tests.observe.runs import submit
 
 LEAST = np.full(2, 0.1)
@@ -31,7 +34,9 @@ ROWS = st.lists(
 )
 
 
-def plan(*rows: Row, old: Sequence[int] | int = UNIT, word: Word = "approve", tick: int = 5) -> Plan:
+def plan(
+    *rows: Row, old: Sequence[int] | int = UNIT, word: Literal["apply", "approve"] = "approve", tick: int = 5
+) -> Plan:
     """A plan whose moves the approval guard held."""
     asked = proposals(rows)
     values = np.broadcast_to(np.array(old, dtype=np.int64), (len(asked),))
@@ -299,3 +304,79 @@ def test_a_digest_may_be_shortened(journal: Journal) -> None:
     ):
         with pytest.raises(ValueError, match=said):
             named(journal, prefix)
+
+
+# ---- through the door
+
+
+def judged(one: Door, *rows: Row, given: Limits, tick: int) -> list[Plan]:
+    """What the real guards hold for a person."""
+    asked = proposals(rows)
+    old = one.ledger.value(asked.field, asked.campaign, asked.channel, asked.creative)
+    case = one._case(asked, old, given, ALWAYS, tick, 0.0, Word.none(len(asked)))
+    return held(asked, old, refusals(case), given.autonomy, tick)
+
+
+def carried_out(one: Door, given: Limits, tick: int) -> dict[str, int]:
+    """Everything that is due, written as the door would; refusals by guard."""
+    found = due(one._journal, tick)
+    admission = one.open(
+        found.asked, given, ALWAYS, tick, word=Word(np.ones(len(found.old), dtype=np.bool_), found.old)
+    )
+    one.close(admission, admission.effects.value)
+    for name in set(found.digest.tolist()):
+        used(one._journal, name, tick)
+    return dict(admission.refused)
+
+
+@pytest.mark.parametrize(
+    ("level", "word", "held_"),
+    [
+        (Autonomy.OBSERVE, "", []),
+        (Autonomy.PROPOSE, "apply", [0, 1, 2]),
+        (Autonomy.APPROVE, "approve", [0, 2]),
+        (Autonomy.AUTO, "approve", [0]),
+    ],
+)
+def test_each_mode_holds_what_it_should(level: Autonomy, word: str, held_: list[int], tmp_path: Path) -> None:
+    """A large raise, a lowering and a small raise; what observe refuses is nobody's to approve."""
+    one = door(tmp_path)
+    write(one, budget(100 * UNIT), budget(100 * UNIT, channel=1), budget(100 * UNIT, channel=2))
+    given = limits(autonomy=level, ask_above=0.3)
+    rows = (budget(140 * UNIT), budget(80 * UNIT, channel=1), budget(120 * UNIT, channel=2))
+    found = judged(one, *rows, given=given, tick=5)
+    assert held_ == [channel for each in found for channel in each.asked.channel.tolist()]
+    assert {word} - {""} == {each.word for each in found}
+    assert {"approval"} >= {name for each in found for name in each.verdict.tolist()}
+
+
+def test_a_plan_is_written_after_the_word_and_once(tmp_path: Path) -> None:
+    """Not before, not twice, and through the caps like every write."""
+    one = door(tmp_path)
+    submit(one._journal)
+    write(one, budget(100 * UNIT))
+    given = limits(autonomy=Autonomy.APPROVE)
+    (waiting,) = judged(one, budget(150 * UNIT), given=given, tick=5)
+    (name,) = file(one._journal, waiting, LEAST)
+    assert ({}, 100 * UNIT) == (carried_out(one, given, 5), one.ledger.budget[0, 0])
+    decide(one._journal, name, "ana", "approved", 6)
+    assert ({}, 150 * UNIT) == (carried_out(one, given, 6), one.ledger.budget[0, 0])
+    write(one, budget(100 * UNIT), tick=7)
+    assert ({}, 100 * UNIT) == (carried_out(one, given, 8), one.ledger.budget[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("now", "cap", "guard"), [(90 * UNIT, 10**15, "current"), (100 * UNIT, 120 * UNIT, "daily_nominal")]
+)
+def test_a_word_opens_no_other_guard(now: int, cap: int, guard: str, tmp_path: Path) -> None:
+    """A value that was edited meanwhile stays, and a cap that was lowered meanwhile holds."""
+    one = door(tmp_path)
+    submit(one._journal)
+    write(one, budget(100 * UNIT))
+    (waiting,) = judged(one, budget(150 * UNIT), given=limits(autonomy=Autonomy.APPROVE), tick=5)
+    (name,) = file(one._journal, waiting, LEAST)
+    decide(one._journal, name, "ana", "approved", 6)
+    write(one, budget(now), tick=6)
+    before = one.ledger.budget[0, 0]
+    assert {guard: 1} == carried_out(one, limits(autonomy=Autonomy.APPROVE, daily_nominal=cap), 7)
+    assert before == one.ledger.budget[0, 0]
