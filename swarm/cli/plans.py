@@ -252,7 +252,7 @@ def _refusals(rows: Sequence[dict[str, Any]]) -> Table:
 
 def _expected(move: dict[str, Any]) -> str:
     """A budget's effect at the price of money; for the rest, what a click is worth."""
-    if move["expected_a_day"] is not None:
+    if move["expected_a_day"]:
         return f"{move['expected_a_day']:+.3g} {move['goal']} a day"
     return f"a click is worth {move['click_value']:.3g} {move['goal']}" if move["click_value"] else ""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -60,15 +60,15 @@ class Plan:
         columns = (asked.campaign, asked.channel, asked.field, asked.creative)
         return [(int(a), int(b), int(c), int(d)) for a, b, c, d in zip(*columns, strict=True)]
 
-    def take(self, index: Bools) -> Plan:
-        """The moves that ``index`` [n] selects."""
+    def take(self, index: Bools | NDArray[np.intp]) -> Plan:
+        """The moves that ``index`` selects."""
         return Plan(self.asked.take(index), self.old[index], self.verdict[index], self.word, self.tick, self.expires)
 
-    def parts(self) -> Iterator[Plan]:
-        """The plans that it is made of: one for each campaign and field, in their order."""
-        keys = np.stack([self.asked.campaign, self.asked.field]).astype(np.int64)
-        for key in np.unique(keys, axis=1).T:
-            yield self.take((keys == key[:, None]).all(axis=0))
+    def parts(self) -> list[NDArray[np.intp]]:
+        """Where the moves of each plan stand that it is made of: one for each campaign and field."""
+        key = self.asked.campaign.astype(np.int64) * len(Field) + self.asked.field
+        order = np.argsort(key, kind="stable")
+        return [part for part in np.split(order, np.flatnonzero(np.diff(key[order])) + 1) if len(part)]
 
 
 @dataclass(frozen=True, slots=True)

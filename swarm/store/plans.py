@@ -62,11 +62,15 @@ def file(journal: Journal, plan: Plan, least: Floats) -> list[str]:
         kept = _kept(journal, "WHERE plan_ends.digest IS NULL AND plans.tick > ?", oldest)
         rejected = [f.plan for f in kept if f.verdict == "rejected" and f.decided > plan.tick - REMEMBERED_H]
         waiting = [f for f in kept if f.state(plan.tick) in ("open", "approved", "applied")]
-        for part in plan.take(~alike(plan, rejected, least)).parts():
-            if alike(part, (f.plan for f in waiting), least).all():
+        plan = plan.take(~alike(plan, rejected, least))
+        waits = alike(plan, (f.plan for f in waiting), least)
+        undecided = {setting: f.digest for f in waiting if not f.verdict for setting in f.plan.settings}
+        for at in plan.parts():
+            if waits[at].all():
                 continue
-            ousted = [f for f in waiting if not f.verdict and set(f.plan.settings) & set(part.settings)]
-            db.executemany(_END, [(f.digest, plan.tick, "superseded") for f in ousted])
+            part = plan.take(at)
+            ousted = {undecided[setting] for setting in part.settings if setting in undecided}
+            db.executemany(_END, [(digest, plan.tick, "superseded") for digest in sorted(ousted)])
             filed.append(_insert(journal, part))
     return filed
 
@@ -74,7 +78,7 @@ def file(journal: Journal, plan: Plan, least: Floats) -> list[str]:
 def file_decided(journal: Journal, plan: Plan, who: str) -> list[str]:
     """Keep what a person asks for as plans that are approved already; returns their digests."""
     with journal.writing():
-        filed = [_insert(journal, part) for part in plan.parts()]
+        filed = [_insert(journal, plan.take(at)) for at in plan.parts()]
         for name in filed:
             decide(journal, name, who, "applied", plan.tick)
     return filed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -93,7 +94,7 @@ def _another(value: Any) -> Any:
 def test_parts_are_the_whole(rows: list[Row]) -> None:
     """Each part is of one campaign and one field, and together they make every move once."""
     one = plan(*rows)
-    parts = list(one.parts())
+    parts = [one.take(at) for at in one.parts()]
     assert sorted(told(one.asked)) == sorted(move for part in parts for move in told(part.asked))
     keys = [{(move[0], move[2]) for move in told(part.asked)} for part in parts]
     assert all(len(key) == 1 for key in keys)
@@ -163,6 +164,16 @@ def test_a_rejection_is_remembered_for_a_week(journal: Journal) -> None:
     (filed,) = (each.plan for each in plans(journal) if each.digest == other)
     assert [(0, 1, 0, -1, 50 * UNIT)] == told(filed.asked)
     assert 1 == len(file(journal, plan(budget(100 * UNIT), tick=later), LEAST))
+
+
+def test_a_thousand_campaigns_are_filed_in_time(journal: Journal) -> None:
+    """And found again in the next hour: bounds so generous that what is quadratic fails and a slow machine does not."""
+    rows = [move(UNIT, campaign=row, channel=c) for row in range(1000) for c in range(4) for move in (budget, bid)]
+    least = np.full(1000, 0.1)
+    began = time.perf_counter()
+    assert 2000 == len(file(journal, plan(*rows, tick=5), least))
+    assert [] == file(journal, plan(*rows, tick=6), least)
+    assert 5.0 > time.perf_counter() - began
 
 
 # ---- the word
