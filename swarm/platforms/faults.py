@@ -29,7 +29,7 @@ from swarm.platforms.protocol import (
 )
 
 HOUR_S, DAY_H = 3600.0, 24
-_LONGEST_H = 3
+LONGEST_H = 3
 """Hours for which a token is expired at most."""
 
 
@@ -67,9 +67,8 @@ class Faulty:
         Raises:
             ValueError: a kind is not one of ``fault_kinds``.
         """
-        for kind in kinds:
-            check_known("fault", kind, fault_kinds)
-        self._platform, self._rng, self._kinds, self._chance = platform, rng, tuple(kinds), chance
+        self._platform, self._rng, self._chance = platform, rng, chance
+        self.fail(*kinds)
         self.applied: list[Applied] = []
         self.received: list[tuple[int, int]] = []
         """Market hour and intent of each write that was asked for, in order."""
@@ -79,6 +78,16 @@ class Faulty:
         self._old: list[tuple[int, Effects, NDArray[np.int64]]] = []
         self._extra: Reply | None = None
         self._expired_until = self._quota_until = 0
+
+    def heal(self) -> None:
+        """No new faults; what was late still comes, and what has expired stays so for its time."""
+        self._kinds = ()
+
+    def fail(self, *kinds: str) -> None:
+        """From now on these."""
+        for kind in kinds:
+            check_known("fault", kind, fault_kinds)
+        self._kinds = kinds
 
     @property
     def capabilities(self) -> Capabilities:
@@ -149,11 +158,15 @@ class Faulty:
             return ""
         return self._kinds[self._rng.integers(len(self._kinds))]
 
-    async def _enter(self, tick: int) -> None:
-        """What was late comes in; nobody does without a token."""
+    async def arrive(self, tick: int) -> None:
+        """What was late and is due by hour ``tick`` comes in."""
         due, self._late = [each for each in self._late if each[0] <= tick], [e for e in self._late if e[0] > tick]
         for _, effects in due:
             await self._set(effects, tick)
+
+    async def _enter(self, tick: int) -> None:
+        """Nobody does without a token."""
+        await self.arrive(tick)
         if tick < self._expired_until:
             raise Refused("the token has expired")
 
@@ -217,7 +230,7 @@ class Faulty:
         return reply
 
     async def _expired_token(self, _effects: Effects, tick: int) -> Reply:
-        self._expired_until = tick + int(self._rng.integers(1, _LONGEST_H + 1))
+        self._expired_until = tick + int(self._rng.integers(1, LONGEST_H + 1))
         raise Refused("the token has expired")
 
 
