@@ -81,7 +81,8 @@ async def write(accounts: Mapping[str, Account], effects: Effects, old: Ints, ti
 
 async def _fit(platform: Platform, effects: Effects, tick: int, deadline_s: float) -> Bools:
     """[n] writes that the platform would not refuse, by our own check and by its dry run, where it offers one."""
-    can, fit = platform.capabilities, unfit(effects, platform.capabilities) == ""
+    can = platform.capabilities
+    fit: Bools = unfit(effects, can) == ""
     if (dry := fit & np.isin(effects.field, can.dry_run)).any():
         fit[dry] = await _within(deadline_s, platform.validate(effects.take(dry), tick)) == ""
     return fit

@@ -81,7 +81,7 @@ class Faulty:
 
     def heal(self) -> None:
         """No new faults; what was late still comes, and what has expired stays so for its time."""
-        self._kinds = ()
+        self.fail()
 
     def fail(self, *kinds: str) -> None:
         """From now on these."""

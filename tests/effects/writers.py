@@ -84,7 +84,8 @@ class Play:
             for one in self.faulty.values():
                 await one.arrive(tick)
             await self.settle(tick)
-            return (await self.write(*rows, tick=tick))[1].outcome.tolist()
+            outcome: list[str] = (await self.write(*rows, tick=tick))[1].outcome.tolist()
+            return outcome
 
         return asyncio.run(both())
 

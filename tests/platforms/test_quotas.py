@@ -105,7 +105,7 @@ def test_room_is_given_to_pauses_first_and_then_in_order(
 ) -> None:
     """Against the definition; two channels share an account."""
     room = Room(np.array([0, 1, 1, 2]), np.array(left), np.array(kept))
-    channel, pausing, alive = ([row[i] for row in writes] for i in range(3))
+    channel, pausing, alive = [row[0] for row in writes], [row[1] for row in writes], [row[2] for row in writes]
     columns = np.array(channel, dtype=np.int32), np.array(pausing, dtype=bool), np.array(alive, dtype=bool)
     assert slowly(room, channel, pausing, alive) == room.fits(*columns).tolist()
 
