@@ -255,7 +255,8 @@ class Brain:
         """Leave to act in this hour and the next two, until Unix time ``expires_s``."""
         may_raise = self.attention.coherence >= self.config.health.cautious  # not where coherence is NaN
         mode, version = self.gate.mode, self.tuning.hyper.version
-        return Lease(self.epoch, mode, may_raise, version, tick + LEASE_TICKS, self.careful, expires_s)
+        resting = tuple(np.flatnonzero(~self.running).tolist())
+        return Lease(self.epoch, mode, may_raise, version, tick + LEASE_TICKS, self.careful, resting, expires_s)
 
     def clock(self, moment: Moment, item: Evidence) -> Clock:
         """The hour to plan for, in each campaign's own day."""

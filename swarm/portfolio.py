@@ -5,23 +5,27 @@ Letters: R campaigns, C channels, K creatives.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from policies.embedding import embed_text
 from policies.frames import Bools, Floats, Ints, Portfolio
+from policies.naming import check_known
 from swarm.agent import Steps
-from swarm.effects.limits import NO_CAP, Limits
+from swarm.effects.horizon import budgets_ahead
+from swarm.effects.limits import NO_CAP, Autonomy, Limits, Shared
 from swarm.platforms.calendar import Calendar
 from swarm.platforms.channels import TERMS
 from swarm.platforms.protocol import Channel
 from swarm.platforms.world import Listing
 from swarm.spec.campaign import Campaign
-from swarm.spec.money import MICROS
+from swarm.spec.config import SharedCaps, SwarmConfig
+from swarm.spec.money import MICROS, to_micros
 from swarm.spec.sections import Creative
 
 CLICK_WORTH = 0.03
@@ -46,8 +50,13 @@ def portfolio(campaigns: Sequence[Campaign], channels: Sequence[Channel]) -> Por
     )
 
 
-def limits(campaigns: Sequence[Campaign], channels: Sequence[Channel]) -> Limits:
-    """What the door holds the campaigns to, as if no day were left after today; ``limits_at`` knows the hour."""
+def limits(campaigns: Sequence[Campaign], channels: Sequence[Channel], config: SwarmConfig | None = None) -> Limits:
+    """What the door holds the campaigns to, as if no day were left after today; ``limits_at`` knows the hour.
+
+    Raises:
+        ValueError: a campaign names shared caps that ``config`` does not have, or that have no rate for its currency.
+    """
+    config = config or SwarmConfig()
     bids = np.array([c.bid_bounds_micros for c in campaigns], dtype=np.int64).reshape(-1, 2)
     rails = [c.guardrails for c in campaigns]
     return Limits(
@@ -62,21 +71,75 @@ def limits(campaigns: Sequence[Campaign], channels: Sequence[Channel]) -> Limits
         max_step=np.array([float(r.max_change_per_step) for r in rails]),
         max_day_change=np.array([float(r.max_change_per_day) for r in rails]),
         max_bid_step=np.array([float(r.max_bid_change_per_step) for r in rails]),
-        month_left=np.zeros(len(campaigns), dtype=np.int64),
-        life_left=np.zeros(len(campaigns), dtype=np.int64),
+        month_ahead=np.zeros((2, len(campaigns), len(channels)), dtype=np.int64),
+        life_ahead=np.zeros((2, len(campaigns), len(channels)), dtype=np.int64),
         allowed=allowed(campaigns, channels),
-        auto=np.array([c.autonomy.mode == "auto" for c in campaigns]),
+        autonomy=np.array([Autonomy[c.autonomy.mode.upper()] for c in campaigns], dtype=np.int64),
+        running=np.ones(len(campaigns), dtype=np.bool_),
+        cooldown_h=np.array([r.cooldown_hours for r in rails], dtype=np.int64),
+        protect_learning=np.array([r.protect_learning for r in rails], dtype=np.bool_),
+        max_age_h=np.array([r.max_data_age_hours for r in rails], dtype=np.int64),
+        ask_above=np.array([_share(r.approval_above.increase) for r in rails]),
+        ask_above_amount=np.array([_or_no_cap(c.approval_amount_micros) for c in campaigns], dtype=np.int64),
+        max_actions=np.array([_or_no_cap(r.max_actions_per_run) for r in rails], dtype=np.int64),
+        shared=_shared(campaigns, config.portfolios),
+        max_paused=config.guard.max_paused,
+        max_fall=config.guard.max_fall,
     )
 
 
-def limits_at(fixed: Limits, campaigns: Sequence[Campaign], calendar: Calendar, tick: int) -> Limits:
+def _shared(campaigns: Sequence[Campaign], caps: Mapping[str, SharedCaps]) -> Shared:
+    """Caps that several campaigns share."""
+    names = list(caps)
+    for campaign in campaigns:
+        _check_shared(campaign, caps)
+    joined = [(c, c.caps.portfolio) for c in campaigns]
+    return Shared(
+        of=np.array([-1 if name is None else names.index(name) for _, name in joined], dtype=np.int64),
+        rate=np.array([1.0 if name is None else caps[name].rate(c.currency) for c, name in joined]),
+        daily_exposure=np.array([to_micros(c.daily_exposure, c.currency) for c in caps.values()], dtype=np.int64),
+        monthly=np.array([to_micros(c.monthly, c.currency) if c.monthly else NO_CAP for c in caps.values()]),
+    )
+
+
+def _check_shared(campaign: Campaign, caps: Mapping[str, SharedCaps]) -> None:
+    name = campaign.caps.portfolio
+    if name is None:
+        return
+    check_known("portfolio", name, caps)
+    try:
+        caps[name].rate(campaign.currency)
+    except KeyError as error:
+        text = f"{campaign.name} spends {campaign.currency}, and portfolio {name} has no rate for it"
+        raise ValueError(f"{text}: add portfolios.{name}.rates.{campaign.currency}") from error
+
+
+def _or_no_cap(limit: int | None) -> int:
+    return NO_CAP if limit is None else limit
+
+
+def _share(asked: Decimal | None) -> float:
+    return np.inf if asked is None else float(asked)
+
+
+def limits_at(
+    fixed: Limits, campaigns: Sequence[Campaign], channels: Sequence[Channel], calendar: Calendar, tick: int
+) -> Limits:
     """``fixed`` with the days that are left in market hour ``tick``."""
-    month = calendar.at(tick).month_days_left.astype(np.int64) - 1
-    life = np.array(
-        [_days_left(c, day) for c, day in zip(campaigns, calendar.dates(tick), strict=True)], dtype=np.int64
+    days = list(zip(campaigns, calendar.dates(tick), strict=True))
+    month = [(day, _month_end(day)) for _, day in days]
+    life = [(day, c.end or end) for (c, day), (_, end) in zip(days, month, strict=True)]
+    near = [(day, min(end, last)) for (day, end), (_, last) in zip(month, life, strict=True)]
+    return replace(
+        fixed,
+        month_ahead=budgets_ahead(channels, near),
+        life_ahead=budgets_ahead(channels, life),
+        running=np.array([c.active_on(day) for c, day in days], dtype=np.bool_),
     )
-    near = np.where(life < 0, month, np.minimum(month, life))
-    return replace(fixed, month_left=near, life_left=np.where(life < 0, month, life))
+
+
+def _month_end(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
 
 
 def steps(campaigns: Sequence[Campaign]) -> Steps:
@@ -178,8 +241,3 @@ def _creatives(campaigns: Sequence[Campaign]) -> Bools:
 
 def _caps(campaigns: Sequence[Campaign], name: str) -> Ints:
     return np.array([c.caps_micros.get(name, NO_CAP) for c in campaigns], dtype=np.int64)
-
-
-def _days_left(campaign: Campaign, day: date) -> int:
-    """Days after ``day`` to the campaign's end; -1 where it has none."""
-    return -1 if campaign.end is None else max((campaign.end - day).days, 0)

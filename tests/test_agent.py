@@ -39,7 +39,7 @@ def campaigns() -> list[Campaign]:
 def _limits(campaigns: list[Campaign]) -> Limits:
     """The campaigns' own, but for caps and steps."""
     calendar = Calendar(date(2026, 3, 2), [c.time_zone for c in campaigns])
-    known = portfolio.limits_at(portfolio.limits(campaigns, FOUR), campaigns, calendar, 0)
+    known = portfolio.limits_at(portfolio.limits(campaigns, FOUR), campaigns, FOUR, calendar, 0)
     wide = np.full(len(campaigns), NO_CAP // 2**12)
     step, bid = np.full(len(campaigns), STEP), np.full(len(campaigns), BID_STEP)
     return replace(

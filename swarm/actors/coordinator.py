@@ -30,6 +30,7 @@ from swarm.errors import Failed, SwarmError
 from swarm.observe.logging import bind_tick, configure_logging
 from swarm.observe.metrics import Metrics
 from swarm.platforms.traffic import HOUR_OF_WEEK
+from swarm.portfolio import limits
 from swarm.spec.campaign import Campaign
 from swarm.store.journal import Journal
 
@@ -90,7 +91,14 @@ class Coordinator:
         """Take campaigns on; returns for each name whether it is new, known, or another campaign's.
 
         A campaign that is known, to the letter, is left as it is, so that submitting twice is harmless.
+
+        Raises:
+            Failed: one shares caps that the configuration does not have.
         """
+        try:
+            limits(campaigns, self._scenario.channels, self._scenario.config)
+        except ValueError as error:
+            raise Failed(str(error)) from error
         async with self._hour_lock:
             known = {name: digest for name, digest, _ in self._journal.campaigns()}
             if new := [campaign for campaign in campaigns if campaign.name not in known]:

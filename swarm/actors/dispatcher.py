@@ -18,10 +18,11 @@ from swarm.actors.bounded import bounded
 from swarm.actors.calls import Caller
 from swarm.actors.scenario import Scenario
 from swarm.agent import InForce
-from swarm.effects.door import Door
+from swarm.effects.door import Door, Word
+from swarm.effects.horizon import PARTS
 from swarm.effects.lease import Lease
 from swarm.effects.ledger import OverDelivery, exposure_today
-from swarm.effects.limits import NO_CAP
+from swarm.effects.limits import NO_CAP, Limits
 from swarm.effects.proposals import Proposals
 from swarm.effects.writer import APPLIED, UNVERIFIED, Found, Outcomes, Written
 from swarm.errors import SwarmError
@@ -89,7 +90,7 @@ class Dispatcher:
             self._market = ray.get_actor("market", namespace=self._scenario.namespace)
             self._campaigns = campaigns
             self._calendar = self._scenario.calendar(campaigns)
-            self._limits = portfolio.limits(campaigns, self._scenario.channels)
+            self._limits = portfolio.limits(campaigns, self._scenario.channels, self._scenario.config)
             folder, channels = self._scenario.folder, self._scenario.channels
             door = self._door or Door(folder, self._journal, channels, len(campaigns), slots)
             door.grow(len(campaigns), slots)
@@ -97,7 +98,7 @@ class Dispatcher:
                 await self._meet(door)
             await self._settle(door, tick)
             if self._door is None:
-                door.restore(self._calendar.day_began(tick), tick)
+                door.restore(self._calendar.began(tick), tick)
                 self._door = door
 
     async def _meet(self, door: Door) -> None:
@@ -122,8 +123,8 @@ class Dispatcher:
             return
         found: Found = await self._call(self._market, "read", changes.effects, tick)
         rising = changes.effects.take(np.argsort(changes.new, kind="stable"))  # the highest budget of a day counts
-        self._door.ledger.commit(rising)
-        self._door.ledger.commit(replace(changes.effects, value=found.value).take(found.seen))
+        self._door.ledger.commit(rising, tick)
+        self._door.ledger.commit(replace(changes.effects, value=found.value).take(found.seen), tick)
         for platform, own in self._scenario.slices().items():
             of = (changes.channel >= own.start) & (changes.channel < own.stop)
             self._known[platform] = int(changes.number[of].max(initial=self._known.get(platform, 0)))
@@ -139,15 +140,17 @@ class Dispatcher:
             await self._notice(sight.changes, tick)
             self._door.roll(self._calendar.at(tick))
             self._door.report(sight.spending)
+            self._door.learning(sight.learning)
             if sight.blind:
                 self._log.warning("accounts_not_read", accounts=list(sight.blind))
         ledger, opening = self._door.ledger, self._door.opening
-        limits = portfolio.limits_at(self._limits, self._campaigns, self._calendar, tick)
-        exposure = exposure_today(ledger, OverDelivery.of(self._scenario.channels)).sum(axis=1)
+        limits = self._limits_at(tick)
+        factor = OverDelivery.of(self._scenario.channels)
+        exposure = exposure_today(ledger, factor).sum(axis=1)
         now = InForce(opening.budget, opening.bid, opening.weight, opening.status, opening.highest)
         room = np.minimum(
-            _room(limits.monthly, ledger.month, limits.month_left),
-            _room(limits.lifetime, ledger.lifetime, limits.life_left),
+            _room(limits.monthly, ledger.month, limits.month_ahead[1], factor),
+            _room(limits.lifetime, ledger.lifetime, limits.life_ahead[1], factor),
         )
         return Standing(now, room, float((exposure / limits.daily_exposure).max(initial=0.0)))
 
@@ -166,13 +169,16 @@ class Dispatcher:
         """A person takes the swarm down: pause all that delivers."""
         assert self._door is not None
         async with self._turn:
-            return await self._write(Proposals.pauses(self._door.ledger.status, reason="down"), lease, tick)
+            asked = Proposals.pauses(self._door.ledger.status, reason="down")
+            return await self._write(asked, lease, tick, Word.given(len(asked)))
 
-    async def _write(self, asked: Proposals, lease: Lease, tick: int) -> dict[str, int]:
+    def _limits_at(self, tick: int) -> Limits:
+        return portfolio.limits_at(self._limits, self._campaigns, self._scenario.channels, self._calendar, tick)
+
+    async def _write(self, asked: Proposals, lease: Lease, tick: int, word: Word | None = None) -> dict[str, int]:
         bind_tick(tick)
         assert self._door is not None
-        limits = portfolio.limits_at(self._limits, self._campaigns, self._calendar, tick)
-        admitted = self._door.open(asked, limits, lease, tick, time.time())
+        admitted = self._door.open(asked, self._limits_at(tick), lease, tick, time.time(), word=word)
         counts = {APPLIED: 0, UNVERIFIED: 0}
         if len(effects := admitted.effects):
             old = self._door.ledger.value(effects.field, effects.campaign, effects.channel, effects.creative)
@@ -205,10 +211,13 @@ class Dispatcher:
         return self._call.made
 
 
-def _room(cap: Ints, spent: Ints, days_left: Ints) -> Floats:
-    """[R] worst case that each day to the cap's horizon may have, today included; inf without a cap."""
-    room = np.maximum(cap - spent, 0) / (days_left + 1) / MICROS
-    return np.where(cap >= NO_CAP, np.inf, room)
+def _room(cap: Ints, spent: Ints, ahead: Ints, factor: OverDelivery) -> Floats:
+    """[R] worst case that a day may have if the budgets behind it stay to the cap's horizon; inf without a cap.
+
+    ``ahead`` [R, C]: parts of a daily budget that the days after today could cost.
+    """
+    days = 1.0 + (ahead * factor.denominator / (PARTS * factor.numerator)).max(axis=1)
+    return np.where(cap >= NO_CAP, np.inf, np.maximum(cap - spent, 0) / days / MICROS)
 
 
 DispatcherActor = ray.remote(Dispatcher)

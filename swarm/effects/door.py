@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.effects.guards import Case, refusals
+from swarm.effects.guards import FRESH, Case, Ints, refusals
 from swarm.effects.lease import Lease
-from swarm.effects.ledger import Ledger, OverDelivery
+from swarm.effects.ledger import Ledger, OverDelivery, restore_budgets
 from swarm.effects.limits import Limits
 from swarm.effects.proposals import Field, Proposals
-from swarm.platforms.calendar import Moment
+from swarm.platforms.calendar import Began, Moment
 from swarm.platforms.protocol import Channel, Effects, Spending
 from swarm.store.journal import Journal
 
@@ -39,6 +39,30 @@ class Admission:
     """Proposals of the value that is in force already."""
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a person has said of each write of a batch."""
+
+    approved: NDArray[np.bool_]
+    """[n]"""
+    expected: Ints
+    """[n] the values in force when the person said yes; ``FRESH`` where nobody did."""
+
+    @classmethod
+    def none(cls, count: int) -> Word:
+        """Nobody has said anything."""
+        return cls(np.zeros(count, dtype=np.bool_), np.full(count, FRESH))
+
+    @classmethod
+    def given(cls, count: int) -> Word:
+        """A person does it now, whatever is in force."""
+        return cls(np.ones(count, dtype=np.bool_), np.full(count, FRESH))
+
+    def take(self, index: NDArray[np.bool_]) -> Word:
+        """The rows that ``index`` selects."""
+        return Word(self.approved[index], self.expected[index])
+
+
 class Door:
     """The single writer.
 
@@ -53,45 +77,38 @@ class Door:
         """``folder`` is where the kill switch is looked for."""
         self._folder, self._journal = folder, journal
         self._factor = OverDelivery.of(channels)
+        self._significant = np.array([channel.significant_edit for channel in channels])
         self.ledger = Ledger.empty(rows, len(channels), creatives)
         self.opening = self.ledger.copy()
         """The settings when the hour began, which an hour that is asked again is planned from."""
         self.epoch = 0
-        self._rolled = -1
+        self._rolled, self._tick = -1, 0
+        self._day_began = np.zeros(rows, dtype=np.int64)
 
     def grow(self, rows: int, creatives: int) -> None:
         """Room for more campaigns."""
+        self._day_began = np.pad(self._day_began, (0, rows - len(self._day_began)))
         for ledger in (self.ledger, self.opening):
             ledger.grow(rows, creatives)
 
-    def restore(self, day_began: NDArray[np.int64], tick: int) -> None:
-        """Rebuild the ledger from the journal in hour ``tick``, whose own batch may be in it already.
-
-        ``day_began`` [R]: first tick of each campaign's running day.
-        """
+    def restore(self, began: Began, tick: int) -> None:
+        """Rebuild the ledger from the journal in hour ``tick``, whose own batch may be in it already."""
         self.epoch = self._journal.last_epoch()
-        self.opening = self._restored(day_began, tick)
-        self.ledger = self._restored(day_began, _ALWAYS)
+        self.opening = self._restored(began, tick)
+        self.ledger = self._restored(began, _ALWAYS)
+        self.ledger.reserve(self.unsettled())
+        self._day_began = began.day
         # This hour's days have begun: rolled again, they would forget what was in force earlier in them.
         self._rolled = tick
 
-    def _restored(self, day_began: NDArray[np.int64], end: int) -> Ledger:
+    def _restored(self, began: Began, end: int) -> Ledger:
         """The ledger by what was written before hour ``end``."""
         ledger = Ledger.empty(*self.ledger.weight.shape)
         for campaign, channel, field, creative, value in self._journal.in_force(end):
             plane = (ledger.budget, ledger.bid, ledger.weight, ledger.status)[field]
             place = (campaign, channel, creative) if field == Field.WEIGHT else (campaign, channel)
             plane[place] = value
-        ledger.highest = ledger.budget.copy()
-        ledger.midnight = ledger.budget.copy()
-        first: dict[tuple[int, int], int] = {}
-        for tick, campaign, channel, old, value in self._journal.budgets_between(int(day_began.min(initial=0)), end):
-            if tick >= day_began[campaign]:
-                place = (campaign, channel)
-                ledger.highest[place] = max(ledger.highest[place], old, value)
-                first[place] = first.get(place, old) or value
-        for place, value in first.items():
-            ledger.midnight[place] = value
+        restore_budgets(ledger, self._journal.budgets_between(0, end), began)
         return ledger
 
     def unsettled(self) -> Effects:
@@ -104,12 +121,14 @@ class Door:
 
     def _take(self, effects: Effects, read_back: NDArray[np.int64], *, missed: str) -> None:
         self._journal.settle(effects.intent, read_back, missed=missed)
-        self.ledger.commit(replace(effects, value=read_back))
+        self.ledger.commit(replace(effects, value=read_back), self._tick)
 
     def roll(self, moment: Moment) -> None:
         """Begin the local days that begin in this hour; asking twice changes nothing."""
+        self._tick = moment.tick
         if moment.tick > self._rolled:
-            self.ledger.roll_day(moment.new_day)
+            self.ledger.roll_day(moment.new_day, moment.new_month)
+            self._day_began = np.where(moment.new_day, moment.tick, self._day_began)
             self.opening = self.ledger.copy()
             self._rolled = moment.tick
 
@@ -117,13 +136,23 @@ class Door:
         """What the platforms say was spent."""
         self.ledger.report(spending)
 
-    def open(self, asked: Proposals, limits: Limits, lease: Lease, tick: int, now_s: float = 0.0) -> Admission:
-        """Judge a batch at Unix time ``now_s``; what passes is on disk when this returns."""
+    def learning(self, learning: NDArray[np.bool_]) -> None:
+        """[R, C] where the platforms say that they learn."""
+        self.ledger.learning = learning
+
+    def open(
+        self, asked: Proposals, limits: Limits, lease: Lease, tick: int, now_s: float = 0.0, *, word: Word | None = None
+    ) -> Admission:
+        """Judge a batch at Unix time ``now_s``; what passes is on disk when this returns.
+
+        ``word``: a person's, for each write; without it nobody has said anything.
+        """
+        self._tick, word = tick, word or Word.none(len(asked))
         known = self.ledger.knows(asked.field, asked.campaign, asked.channel, asked.creative)
-        strange, asked = asked.take(~known), asked.take(known)
+        strange, asked, word = asked.take(~known), asked.take(known), word.take(known)
         old = self.ledger.value(asked.field, asked.campaign, asked.channel, asked.creative)
         changes = asked.new != old
-        case = self._case(asked.take(changes), old[changes], limits, lease, tick, now_s)
+        case = self._case(asked.take(changes), old[changes], limits, lease, tick, now_s, word.take(changes))
         self.epoch = max(self.epoch, lease.epoch)
         refused = np.concatenate([refusals(case), np.full(len(strange), "known")])
         judged = Proposals.concat([case.asked, strange])
@@ -132,14 +161,17 @@ class Door:
         passed = refused == ""
         names, counts = np.unique(refused[~passed], return_counts=True)
         stopped = dict(zip(names.tolist(), counts.tolist(), strict=True))
-        return Admission(_effects(judged.take(passed), ids[passed]), stopped, int((~changes).sum()))
+        effects = _effects(judged.take(passed), ids[passed])
+        self.ledger.reserve(effects)
+        return Admission(effects, stopped, int((~changes).sum()))
 
     def _case(
-        self, asked: Proposals, old: NDArray[np.int64], limits: Limits, lease: Lease, tick: int, now_s: float = 0.0
+        self, asked: Proposals, old: Ints, limits: Limits, lease: Lease, tick: int, now_s: float, word: Word
     ) -> Case:
         return Case(
-            asked=asked, old=old, ledger=self.ledger, limits=limits, factor=self._factor, lease=lease, tick=tick,
-            epoch=self.epoch, now_s=now_s, killed=self.killed, open=self.unsettled().campaign.astype(np.int64),
+            asked=asked, old=old, approved=word.approved, expected=word.expected, ledger=self.ledger, limits=limits,
+            factor=self._factor, significant=self._significant, lease=lease, tick=tick, epoch=self.epoch, now_s=now_s,
+            day_began=self._day_began, killed=self.killed, open=self.unsettled().campaign.astype(np.int64),
         )  # fmt: skip
 
     def close(self, admission: Admission, read_back: NDArray[np.int64]) -> int:

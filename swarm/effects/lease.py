@@ -31,6 +31,8 @@ class Lease:
     """First market hour in which the lease no longer holds."""
     careful: tuple[int, ...] = ()
     """Campaigns that are in CAUTIOUS by themselves."""
+    resting: tuple[int, ...] = ()
+    """Campaigns that people have paused, or whose schedule is over."""
     expires_s: float = inf
     """Unix time from which the lease no longer holds; never, in simulated time."""
 

@@ -7,6 +7,7 @@ Letters: R campaigns, C channels, K creatives, n writes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,10 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm.effects.proposals import Field
+from swarm.platforms.calendar import Began
 from swarm.platforms.protocol import Channel, Effects, Spending
 
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 Index = NDArray[np.integer[Any]]
+NEVER = -(2**40)
+"""A market hour before every other."""
 
 
 @dataclass
@@ -42,15 +47,31 @@ class Ledger:
     """[R] reported spend, today included."""
     lifetime: Ints
     """[R] reported spend, today included."""
+    reserved: Ints
+    """[R, C] the budget in force, or a higher one that was asked for and of which nobody knows yet."""
+    eve: Ints
+    """[R, C] highest budget of the local day before."""
+    as_of: Ints
+    """[R, C] newest market hour whose spend is reported, -1 for none."""
+    raised: Ints
+    """[R, C] market hour of the last raise of the budget, ``NEVER`` before the first."""
+    touched: Bools
+    """[R, C] whether the budget was changed in this local month."""
+    learning: Bools
+    """[R, C] whether the platform says that it is learning."""
 
     @classmethod
     def empty(cls, rows: int, channels: int, creatives: int) -> Ledger:
         """Nothing in force."""
-        plane = [np.zeros((rows, channels), dtype=np.int64) for _ in range(6)]
+        budget, bid, status, highest, midnight, today, reserved, eve = np.zeros((8, rows, channels), dtype=np.int64)
+        month, lifetime = np.zeros((2, rows), dtype=np.int64)
+        touched, learning = np.zeros((2, rows, channels), dtype=np.bool_)
         weight = np.zeros((rows, channels, creatives), dtype=np.int64)
-        row = [np.zeros(rows, dtype=np.int64) for _ in range(2)]
-        budget, bid, status, highest, midnight, today = plane
-        return cls(budget, bid, status, weight, highest, midnight, today, *row)
+        as_of, raised = (np.full((rows, channels), value, dtype=np.int64) for value in (-1, NEVER))
+        return cls(
+            budget, bid, status, weight, highest, midnight, today, month, lifetime, reserved, eve, as_of, raised,
+            touched, learning,
+        )  # fmt: skip
 
     def copy(self) -> Ledger:
         """The same, for itself."""
@@ -78,26 +99,64 @@ class Ledger:
         weight = self.weight[campaign, channel, np.maximum(creative, 0)]
         return np.asarray(np.choose(field, [*by_field, weight, self.status[campaign, channel]]), dtype=np.int64)
 
-    def commit(self, effects: Effects) -> None:
-        """Take ``effects`` as in force."""
+    def reserve(self, effects: Effects) -> None:
+        """Count raised budgets from now on: they may come into force, whatever is heard of them."""
+        at = effects.field == Field.BUDGET
+        place = effects.campaign[at], effects.channel[at]
+        self.reserved[place] = np.maximum(self.reserved[place], effects.value[at])
+
+    def commit(self, effects: Effects, tick: int) -> None:
+        """Take ``effects`` as in force since hour ``tick``."""
+        at = effects.field == Field.BUDGET
+        place = effects.campaign[at], effects.channel[at]
+        self.raised[place] = np.where(effects.value[at] > self.budget[place], tick, self.raised[place])
+        self.touched[place] |= effects.value[at] != self.budget[place]
         for field, plane in ((Field.BUDGET, self.budget), (Field.BID, self.bid), (Field.STATUS, self.status)):
             at = effects.field == field
             plane[effects.campaign[at], effects.channel[at]] = effects.value[at]
         at = effects.field == Field.WEIGHT
         self.weight[effects.campaign[at], effects.channel[at], effects.creative[at]] = effects.value[at]
+        self.reserved[place] = self.budget[place]
         self.midnight = np.where(self.midnight == 0, self.budget, self.midnight)
         self.highest = np.maximum(self.highest, self.budget)
 
-    def roll_day(self, rows: NDArray[np.bool_]) -> None:
-        """A local day begins for ``rows`` [R]: yesterday's highest budgets and spend no longer count."""
+    def roll_day(self, rows: Bools, new_month: Bools) -> None:
+        """A local day begins for ``rows`` [R]: yesterday's highest budgets and spend no longer count for today."""
         at = rows[:, None]
+        self.eve = np.where(at, self.highest, self.eve)
         self.highest = np.where(at, self.budget, self.highest)
         self.midnight = np.where(at, self.budget, self.midnight)
         self.today = np.where(at, 0, self.today)
+        self.touched &= ~new_month[:, None]
 
     def report(self, spending: Spending) -> None:
         """What the platforms say was spent."""
         self.today, self.month, self.lifetime = spending.today, spending.month, spending.lifetime
+        self.as_of = spending.as_of
+
+
+def restore_budgets(ledger: Ledger, writes: Iterable[tuple[int, int, int, int, int]], began: Began) -> None:
+    """What ``ledger``, which knows what is in force, would have kept of the budgets' ``writes``, oldest first.
+
+    A write: market hour, campaign, channel, value before, value read back.
+    """
+    ledger.reserved, ledger.highest = ledger.budget.copy(), ledger.budget.copy()
+    ledger.midnight, ledger.eve = ledger.budget.copy(), ledger.budget.copy()
+    today, yesterday = dict[tuple[int, int], list[int]](), dict[tuple[int, int], list[int]]()
+    for tick, campaign, channel, old, value in writes:
+        place = campaign, channel
+        if tick >= began.day[campaign]:
+            today.setdefault(place, [old]).append(value)
+        elif tick >= began.eve[campaign]:
+            yesterday.setdefault(place, [old]).append(value)
+        ledger.raised[place] = tick if value > old else ledger.raised[place]
+        ledger.touched[place] |= value != old and tick >= began.month[campaign]
+    for place, values in today.items():
+        ledger.highest[place] = max(values)
+        ledger.midnight[place] = next((value for value in values if value), 0)
+        ledger.eve[place] = values[0]
+    for place, values in yesterday.items():
+        ledger.eve[place] = max(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +183,13 @@ class OverDelivery:
 
 def exposure_today(ledger: Ledger, factor: OverDelivery) -> Ints:
     """[R, C] most that today could cost: what is spent, or the worst case of today's highest budget."""
-    return np.maximum(ledger.today, factor.worst(ledger.highest))
+    return np.maximum(ledger.today, factor.worst(np.maximum(ledger.highest, ledger.reserved)))
 
 
-def exposure_tomorrow(ledger: Ledger, factor: OverDelivery) -> Ints:
-    """[R, C] most that a day would cost if nobody ever wrote again."""
-    return factor.worst(ledger.budget)
+def unreported(ledger: Ledger, factor: OverDelivery, day_began: Ints) -> Ints:
+    """[R, C] most that yesterday could still add to what is reported of month and lifetime.
+
+    ``day_began`` [R]: first market hour of the local day. Until a platform has reported the whole of yesterday, nobody
+    knows how much of its worst case is in the sums already, so that all of it counts once more.
+    """
+    return np.where(ledger.as_of < day_began[:, None] - 1, factor.worst(ledger.eve), 0)

@@ -17,13 +17,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from swarm.alarms import Alarm
-from swarm.effects.guards import SINGLE
+from swarm.effects.guards import GUARDS
 from swarm.effects.ledger import Ledger
 from swarm.effects.proposals import Field
 from swarm.observe.span import HOUR, LocalClock
 from swarm.platforms.channels import FOUR
 from swarm.platforms.protocol import Channel
 from swarm.spec.campaign import Campaign
+from swarm.spec.config import SharedCaps
 from swarm.spec.sections import Caps
 from swarm.store.journal import Journal
 
@@ -41,7 +42,8 @@ REASONS: Mapping[str, str] = {
 _BY_PEOPLE = "down"
 _OF_A_CAMPAIGN = ("pause", "resume")
 _FIELDS = [field.name.lower() for field in Field]
-_DOCS = {**dict(SINGLE), "known": Ledger.knows}
+_DOCS = {**GUARDS, "known": Ledger.knows}
+_SHARED = {"shared_daily": "daily_exposure", "shared_monthly": "monthly"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ def promise(guard: str) -> str:
     """What a guard stands for: the first sentence of its own documentation, or its cap's description."""
     if guard in Caps.model_fields:
         return str(Caps.model_fields[guard].description)
+    if guard in _SHARED:
+        return str(SharedCaps.model_fields[_SHARED[guard]].description)
     text = " ".join((inspect.getdoc(_DOCS[guard]) or "").split()) if guard in _DOCS else ""
     return re.split(r"\.(?: |$)", re.sub(r"^\[\w+\] ", "", text))[0]
 

@@ -37,6 +37,18 @@ class Moment:
     """[R] days to the month's end, today included."""
 
 
+@dataclass(frozen=True, slots=True)
+class Began:
+    """Market hours in which local periods began; negative before hour 0."""
+
+    day: NDArray[np.int64]
+    """[R] the running day."""
+    eve: NDArray[np.int64]
+    """[R] the day before."""
+    month: NDArray[np.int64]
+    """[R] the running month."""
+
+
 class Calendar:
     """Market hours since the earliest local midnight of ``first`` among ``zones``."""
 
@@ -69,6 +81,18 @@ class Calendar:
         day = self.at(tick).day
         earlier = [self.at(tick - back).day == day for back in range(1, 26)]
         return np.asarray(tick - np.sum(earlier, axis=0), dtype=np.int64)
+
+    def began(self, tick: int) -> Began:
+        """When the local days and months of hour ``tick`` began."""
+        day = self.day_began(tick)
+        local = [(self.utc(tick).astimezone(zone).date(), zone) for zone in self._zones]
+        eve = [self._hour(today - timedelta(days=1), zone) for today, zone in local]
+        month = [self._hour(today.replace(day=1), zone) for today, zone in local]
+        return Began(day, *(np.array(each, dtype=np.int64)[self._zone_of] for each in (eve, month)))
+
+    def _hour(self, day: date, zone: ZoneInfo) -> int:
+        """The market hour in which ``day`` begins there."""
+        return (_midnight(day, zone) - self.start) // HOUR
 
     def dates(self, tick: int) -> list[date]:
         """The local date of every campaign."""

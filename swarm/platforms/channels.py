@@ -79,6 +79,7 @@ CHANNELS = tuple(
         auction=terms.auction,
         over_delivery=OVER_DELIVERY[platform].as_integer_ratio(),
         report_lag_h=terms.report_lag_h,
+        significant_edit=terms.significant_edit,
     )
     for platform, terms in TERMS.items()
 )

@@ -30,6 +30,8 @@ class Channel:
     """Numerator and denominator of what a day may cost over the highest budget in force on it."""
     report_lag_h: int
     """Whole hours by which the platform's reports are late."""
+    significant_edit: float = 0.2
+    """Part by which a budget or bid may be moved at once without a new learning phase."""
 
 
 @dataclass(frozen=True, slots=True)

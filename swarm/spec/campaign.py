@@ -111,7 +111,14 @@ class Campaign(Section):
     @property
     def caps_micros(self) -> dict[str, int]:
         """The caps that are set, by name."""
-        return {name: self._micros(text) for name, text in self.caps if text is not None}
+        caps = ((name, text) for name, text in self.caps if name != "portfolio")
+        return {name: self._micros(text) for name, text in caps if text is not None}
+
+    @property
+    def approval_amount_micros(self) -> int | None:
+        """Budget of a channel from which a raise needs a person's word."""
+        amount = self.guardrails.approval_above.amount
+        return None if amount is None else self._micros(amount)
 
     @property
     def bid_bounds_micros(self) -> tuple[int, int]:

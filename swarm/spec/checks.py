@@ -38,7 +38,7 @@ def _amounts(campaign: Campaign) -> Iterator[tuple[Loc, str]]:
     named: list[tuple[Loc, str | None]] = [
         (("budget", name), getattr(campaign.budget, name)) for name in ("amount", "min_amount", "max_amount")
     ]
-    named += [(("caps", name), text) for name, text in campaign.caps]
+    named += [(("caps", name), text) for name, text in campaign.caps if name != "portfolio"]
     named += [(("bidding", name), getattr(campaign.bidding, name)) for name in ("target_cpa", "bid_min", "bid_max")]
     named += [(("conversion_goals", i, "value"), goal.value) for i, goal in enumerate(campaign.conversion_goals)]
     return ((loc, text) for loc, text in named if text is not None)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from policies.tuning import BOUNDS
-from swarm.spec.fields import IsoDate, Problem, Section, Slug, refuse
+from swarm.spec.fields import Currency, IsoDate, Money, Problem, Ratio, Section, Slug, refuse
 from swarm.spec.reading import read
 
 
@@ -122,6 +123,44 @@ class Runtime(Section):
     restart_window_s: float = Field(default=60.0, ge=1, le=3600, description="The window that restarts are counted in")
 
 
+class Guard(Section):
+    """What one run may do by itself, so that broken tracking cannot switch everything off."""
+
+    max_paused: float = Field(default=0.5, ge=0.01, le=1, description="Of what delivers: share that one hour may pause")
+    max_fall: float = Field(
+        default=0.5, ge=0.01, le=1, description="Of all budgets: share that one day may lower them by"
+    )
+
+
+class SharedCaps(Section):
+    """Caps over all campaigns that name them, in a currency of their own."""
+
+    currency: Currency
+    daily_exposure: Money = Field(description="Most that a day may cost with over-delivery, all campaigns together")
+    monthly: Money | None = Field(default=None, description="Most that a calendar month may cost, all together")
+    rates: dict[Currency, Annotated[Ratio, Field(gt=0)]] = Field(
+        default_factory=dict, description="What one unit of another currency is worth in the cap's own"
+    )
+    rates_date: IsoDate | None = Field(default=None, description="The day whose rates these are")
+    rates_margin: Annotated[Ratio, Field(ge=0, le=1)] = Field(
+        default=Decimal("0.05"), description="Share by which other currencies may rise before a cap is passed"
+    )
+
+    @model_validator(mode="after")
+    def _dated(self) -> Self:
+        if self.rates and self.rates_date is None:
+            refuse([Problem(("rates_date",), "rates need the day that they are of", None)])
+        return self
+
+    def rate(self, currency: str) -> float:
+        """Micros of the cap's currency that count for one micro of ``currency``.
+
+        Raises:
+            KeyError: no rate was stated.
+        """
+        return 1.0 if currency == self.currency else float(self.rates[currency] * (1 + self.rates_margin))
+
+
 class Store(Section):
     """Where runs are kept."""
 
@@ -147,6 +186,10 @@ class SwarmConfig(Section):
     attention: Attention = Attention()
     runtime: Runtime = Runtime()
     store: Store = Store()
+    guard: Guard = Guard()
+    portfolios: dict[Slug, SharedCaps] = Field(
+        default_factory=dict, max_length=1000, description="Caps that campaigns share, by name"
+    )
 
 
 def load_config(path: Path | None = None) -> SwarmConfig:

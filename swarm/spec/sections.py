@@ -64,6 +64,7 @@ class Caps(Section):
     daily_nominal: Money | None = Field(default=None, description="Most that the budgets in force may add up to")
     monthly: Money | None = Field(default=None, description="Most that a calendar month may cost")
     lifetime: Money | None = Field(default=None, description="Most that the whole campaign may cost")
+    portfolio: Slug | None = Field(default=None, description="Name of the caps that it shares, in the configuration")
 
 
 class Bidding(Section):
@@ -111,6 +112,13 @@ class Creative(Section):
     embedding: Annotated[tuple[float, ...], Field(min_length=256, max_length=256)] | None = None
 
 
+class ApprovalAbove(Section):
+    """Raises of a budget that need a person's word even where the runtime acts by itself; none unless set."""
+
+    increase: Annotated[Ratio, Field(gt=0, le=10)] | None = None
+    amount: Money | None = None
+
+
 class Guardrails(Section):
     """How much the runtime may change, as shares of the value before."""
 
@@ -118,6 +126,10 @@ class Guardrails(Section):
     max_change_per_step: Annotated[Ratio, Field(gt=0, le=10)] = Decimal("0.50")
     max_change_per_day: Annotated[Ratio, Field(gt=0, le=10)] = Decimal("1.00")
     max_bid_change_per_step: Annotated[Ratio, Field(gt=0, le=10)] = Decimal("1.00")
+    cooldown_hours: int = Field(default=24, ge=0, le=720, description="Hours between two raises of a budget")
+    protect_learning: bool = Field(default=True, description="Raise nothing so far that a platform would learn anew")
+    max_data_age_hours: int = Field(default=6, ge=0, le=720, description="Oldest report that a raise may rest on")
+    approval_above: ApprovalAbove = ApprovalAbove()
     max_actions_per_run: Annotated[int, Field(ge=1)] | None = None
 
 

@@ -6,16 +6,19 @@ Letters: R campaigns, C channels, K creatives.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swarm.effects.door import Admission, Door
+from swarm.effects.horizon import PARTS
 from swarm.effects.lease import Lease, Mode
-from swarm.effects.limits import NO_CAP, Limits
+from swarm.effects.limits import NO_CAP, Autonomy, Limits, Shared
 from swarm.effects.proposals import Field, Proposals
-from swarm.platforms.calendar import Moment
+from swarm.platforms.calendar import Began, Moment
 from swarm.platforms.channels import FOUR
 from swarm.platforms.protocol import Effects
 from swarm.store.journal import Journal
@@ -26,21 +29,32 @@ Row = tuple[int, int, Field, int, int]
 """Campaign, channel, field, creative, new value."""
 
 
-def limits(rows: int = 1, **given: Any) -> Limits:
-    """Limits that refuse nothing but ``given``; a number stands for every campaign."""
+FACTORS = [Fraction(*channel.over_delivery) for channel in FOUR]
+
+
+def ahead(days: Any, rows: int = 1) -> NDArray[np.int64]:
+    """[2, R, C] what ``days`` after today could cost on platforms that publish no longer ceiling."""
+    parts = [[int(PARTS * factor * int(each)) for factor in FACTORS] for each in np.broadcast_to(days, rows)]
+    return np.array([parts, parts], dtype=np.int64)
+
+
+def limits(rows: int = 1, *, month_left: Any = 0, life_left: Any = 0, **given: Any) -> Limits:
+    """Limits that refuse nothing but ``given``; a number stands for every campaign, days for those after today."""
     wide: dict[str, Any] = {
         **dict.fromkeys(("daily_exposure", "daily_nominal", "monthly", "lifetime"), NO_CAP),
         **{"bid_min": 0, "bid_max": NO_CAP, "budget_min": 0, "budget_max": NO_CAP},
-        **{"max_step": 1e6, "max_day_change": 1e6, "max_bid_step": 1e6, "month_left": 0, "life_left": 0},
-        **{"allowed": True, "auto": True},
+        **{"max_step": 1e6, "max_day_change": 1e6, "max_bid_step": 1e6},
+        **{"allowed": True, "autonomy": Autonomy.AUTO, "running": True, "cooldown_h": 0, "protect_learning": True},
+        **{"max_age_h": NO_CAP, "ask_above": np.inf, "ask_above_amount": NO_CAP, "max_actions": NO_CAP},
         **given,
     }
-    return Limits(
-        **{
-            name: np.broadcast_to(value, (rows, len(FOUR)) if name == "allowed" else (rows,))
-            for name, value in wide.items()
-        }
-    )
+    whole: dict[str, Any] = {"shared": Shared.none(rows)}
+    whole |= {name: wide.pop(name) for name in ("shared", "max_paused", "max_fall") if name in wide}
+    planes: dict[str, Any] = {
+        name: np.broadcast_to(value, (rows, len(FOUR)) if name == "allowed" else (rows,))
+        for name, value in wide.items()
+    }
+    return Limits(month_ahead=ahead(month_left, rows), life_ahead=ahead(life_left, rows), **planes, **whole)
 
 
 def lease(mode: Mode = Mode.STABLE, *, may_raise: bool = True, epoch: int = 1, expires: int = 10**9) -> Lease:
@@ -104,6 +118,12 @@ def values(effects: Effects) -> list[int]:
     return [int(value) for value in effects.value]
 
 
+def began(day: Any) -> Began:
+    """Local days that began in hours ``day`` [R], a day of 24 hours after the one before, in an old month."""
+    day = np.asarray(day, dtype=np.int64)
+    return Began(day, day - 24, np.full(len(day), -(2**30)))
+
+
 def midnight(tick: int, rows: int = 1) -> Moment:
     """The first hour of everybody's day."""
     return moment(tick, np.ones(rows, dtype=np.bool_))
@@ -112,7 +132,7 @@ def midnight(tick: int, rows: int = 1) -> Moment:
 def moment(tick: int, new_day: Any) -> Moment:
     """An hour in which the days of ``new_day`` [R] begin; the door looks at nothing else."""
     nothing = np.zeros(len(new_day), dtype=np.int32)
-    return Moment(tick, nothing, nothing, nothing, new_day, new_day, nothing, nothing)
+    return Moment(tick, nothing, nothing, nothing, new_day, np.zeros_like(new_day), nothing, nothing)
 
 
 def _all(door: Door) -> Limits:

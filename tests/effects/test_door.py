@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swarm.effects.door import Door, release_kill_switch, throw_kill_switch
+from swarm.effects.door import Door, Word, release_kill_switch, throw_kill_switch
 from swarm.effects.guards import refusals
 from swarm.effects.proposals import Field, Proposals
 from swarm.store.journal import Journal
 from tests.effects.doors import (
     UNIT,
     ask,
+    began,
     bid,
     budget,
     door,
@@ -88,7 +89,7 @@ def test_after_a_crash_the_platform_says_what_became_of_a_write(found: int, stat
     open_ = after.unsettled()
     assert [9] == values(open_)
     after.settle(open_, np.array([found]))
-    after.restore(TODAY, 0)
+    after.restore(began(TODAY), 0)
     assert ["applied", state] == states(tmp_path)
     assert found == after.ledger.budget[0, 0]
     assert 0 == len(after.unsettled())
@@ -98,7 +99,7 @@ def test_after_a_crash_the_platform_says_what_became_of_a_write(found: int, stat
 def test_an_outcome_is_kept_once(tmp_path: Path) -> None:
     """Settling again what is settled, or what was refused, changes nothing on disk."""
     one = door(tmp_path)
-    admission = ask(one, budget(5), bid(6, channel=1), limits=limits(allowed=False, auto=True))
+    admission = ask(one, budget(5), bid(6, channel=1), limits=limits(allowed=False))
     assert {"channel": 2} == admission.refused
     passed = ask(one, budget(5), limits=limits())
     one.close(passed, np.array([5]))
@@ -115,7 +116,7 @@ def test_a_restored_ledger_equals_the_one_before(tmp_path: Path) -> None:
     write(one, budget(60), weight(300_000, 1), budget(9, channel=2), tick=25)
     write(one, budget(11, channel=2), status(0), tick=26)
     other = door(tmp_path)
-    other.restore(np.array([24]), 24)
+    other.restore(began([24]), 24)
     assert same(one, other)
     assert [80, 20, 11, 0] == other.ledger.highest[0].tolist()
     assert [50, 20, 9, 0] == other.ledger.midnight[0].tolist()
@@ -128,7 +129,7 @@ def test_a_day_that_has_begun_does_not_begin_again_after_a_crash(tmp_path: Path)
     one.roll(midnight(24))
     write(one, budget(10), tick=24)
     other = door(tmp_path)
-    other.restore(np.array([24]), 24)
+    other.restore(began([24]), 24)
     other.roll(midnight(24))
     assert same(one, other)
     assert 100 == other.ledger.highest[0, 0]
@@ -140,7 +141,7 @@ def test_a_first_budget_that_did_not_take_is_no_midnight_budget(tmp_path: Path) 
     one.close(ask(one, budget(50), limits=limits()), np.array([0]))
     write(one, budget(40), tick=1)
     other = door(tmp_path)
-    other.restore(TODAY, 0)
+    other.restore(began(TODAY), 0)
     assert 40 == one.ledger.midnight[0, 0]
     assert same(one, other)
 
@@ -187,26 +188,26 @@ def test_four_thousand_writes_are_judged_and_kept_in_time(tmp_path: Path) -> Non
     one = door(tmp_path, 1000)
     batch = proposals([budget(50 * UNIT, campaign=row, channel=c) for c in range(4) for row in range(1000)])
     given = limits(1000, daily_exposure=300 * UNIT)
-    case = one._case(batch, np.zeros(4000, dtype=np.int64), given, lease(), 0)
+    case = one._case(batch, np.zeros(4000, dtype=np.int64), given, lease(), 0, 0.0, Word.none(4000))
     assert 0.05 > min(_seconds(lambda: refusals(case)) for _ in range(3))
-    began = time.perf_counter()
+    start = time.perf_counter()
     admission = one.open(batch, given, lease(), 0)
     one.close(admission, admission.effects.value)
-    assert 0.6 > time.perf_counter() - began
+    assert 0.6 > time.perf_counter() - start
     assert {"daily_exposure": 1000} == admission.refused
 
 
 def _seconds(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
+    start = time.perf_counter()
     call()
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def test_a_stale_coordinator_is_refused_after_the_door_was_made_again(tmp_path: Path) -> None:
     """The newest epoch that was shown survives in the journal."""
     write(door(tmp_path), budget(100), lease=lease(epoch=7))
     other = door(tmp_path)
-    other.restore(TODAY, 0)
+    other.restore(began(TODAY), 0)
     assert write(other, budget(110), lease=lease(epoch=6)) == {"lease": 1}
     assert write(other, budget(110), lease=lease(epoch=7)) == {}
 
@@ -220,7 +221,7 @@ def test_an_hour_that_is_asked_again_begins_where_it_began(tmp_path: Path) -> No
     pauses = Proposals.pauses(one.ledger.status, reason="down")
     one.close(one.open(pauses, limits(), lease(), 4), np.array([0]))
     other = door(tmp_path)
-    other.restore(TODAY, 4)
+    other.restore(began(TODAY), 4)
     assert (50, 1) == (one.opening.budget[0, 0], one.opening.status[0, 0])
     assert (50, 0) == (other.opening.budget[0, 0], other.opening.status[0, 0])
     assert (80, 0) == (other.ledger.budget[0, 0], other.ledger.status[0, 0])

@@ -21,7 +21,7 @@ from swarm.effects.door import Admission, Door
 from swarm.effects.limits import NO_CAP, Limits
 from swarm.effects.proposals import Field
 from swarm.platforms.protocol import Effects, Spending
-from tests.effects.doors import Row, ask, door, limits, moment
+from tests.effects.doors import Row, ask, began, door, limits, moment
 from tests.effects.test_door import same
 
 ROWS, CHANNELS, DAY_H, MONTH_DAYS = 3, 4, 24, 4
@@ -95,7 +95,8 @@ class Exposure(RuleBasedStateMachine):
         now = [day(r, self.tick) for r in range(ROWS)]
         today = [[self.spent[r, c, now[r]] for c in range(CHANNELS)] for r in range(ROWS)]
         month, life = ([self.total(r, first) for r, first in enumerate(firsts)] for firsts in self.firsts(now))
-        self.door.report(Spending(*(np.array(part, dtype=np.int64) for part in (today, month, life))))
+        as_of = np.full((ROWS, CHANNELS), self.tick - 1)
+        self.door.report(Spending(*(np.array(part, dtype=np.int64) for part in (today, month, life, as_of))))
 
     def firsts(self, now: list[int]) -> tuple[list[int], list[int]]:
         """First days of each campaign's month and life."""
@@ -191,7 +192,7 @@ class Exposure(RuleBasedStateMachine):
 
     def restore(self) -> None:
         """Rebuild the ledger as the dispatcher does."""
-        self.door.restore(np.array([day(r, self.tick) * DAY_H + MIDNIGHT[r] for r in range(ROWS)]), self.tick)
+        self.door.restore(began([day(r, self.tick) * DAY_H + MIDNIGHT[r] for r in range(ROWS)]), self.tick)
         self.roll()
 
     @rule(hours=st.sampled_from([1, 7, 24, 31]), share=st.sampled_from([0, 1, 4]))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarm.effects.ledger import Ledger, OverDelivery, exposure_today, exposure_tomorrow
+from swarm.effects.ledger import Ledger, OverDelivery, exposure_today, unreported
 from swarm.platforms.channels import FOUR
 from swarm.spec.delivery import OVER_DELIVERY
 
@@ -40,17 +40,23 @@ def test_today_costs_what_is_spent_or_could_be(spent: list[int], expected: list[
     assert [expected] == exposure_today(ledger, FACTOR).tolist()
 
 
-def test_paused_budgets_count_for_later_days() -> None:
-    """A budget stays on the platform, and anybody may switch its channel on."""
-    ledger = _ledger(budget=[100, 10, 4, 4], status=[0, 0, 0, 1])
-    assert [[200, 18, 5, 6]] == exposure_tomorrow(ledger, FACTOR).tolist()
+def test_what_was_asked_for_counts_until_it_is_heard_of() -> None:
+    """A raise on its way may come into force, whatever becomes of the answer."""
+    ledger = _ledger(budget=[100, 10, 0, 0], highest=[100, 10, 0, 0], reserved=[150, 10, 0, 0])
+    assert [[300, 18, 0, 0]] == exposure_today(ledger, FACTOR).tolist()
+
+
+def test_yesterday_counts_once_more_until_it_is_reported_whole() -> None:
+    """The last hour of yesterday was 23: a platform that has reported it owes nothing."""
+    ledger = _ledger(eve=[100, 10, 10, 10], as_of=[22, 22, 23, 30])
+    assert [[200, 18, 0, 0]] == unreported(ledger, FACTOR, np.array([24])).tolist()
 
 
 def test_a_new_day_forgets_what_was_lowered_only_where_it_begins() -> None:
     """Highest and midnight budgets become those in force, spend becomes nothing, for the rows that roll."""
     ledger = Ledger.empty(2, 4, 1)
     ledger.highest[:], ledger.midnight[:], ledger.budget[:], ledger.today[:] = 9, 8, 5, 3
-    ledger.roll_day(np.array([True, False]))
+    ledger.roll_day(np.array([True, False]), np.array([False, False]))
     assert [[5] * 4, [9] * 4] == ledger.highest.tolist()
     assert [[5] * 4, [8] * 4] == ledger.midnight.tolist()
     assert [[0] * 4, [3] * 4] == ledger.today.tolist()

@@ -17,7 +17,7 @@ from swarm.effects.proposals import Field
 from swarm.errors import TimedOut
 from swarm.platforms.faults import LONGEST_H, fault_kinds
 from swarm.platforms.protocol import OverQuota, Refused
-from tests.effects.doors import UNIT, Row, bid, budget, status
+from tests.effects.doors import UNIT, Row, began, bid, budget, status
 from tests.effects.writers import MEMORY, NAMES, ROWS, SETTLES_H, Play, everywhere
 
 MIXES = st.lists(st.sampled_from(fault_kinds), min_size=2, max_size=6, unique=True)
@@ -46,7 +46,7 @@ def lived(play: Play, rng: np.random.Generator, *, crashes: bool) -> None:
         if crashes and rng.random() < 0.3:
             play.begin()
             asyncio.run(play.settle(tick))
-            play.door.restore(np.zeros(ROWS, dtype=np.int64), tick)
+            play.door.restore(began(np.zeros(ROWS)), tick)
     for one in play.faulty.values():
         one.heal()
     for tick in range(HOURS, HOURS + QUIET_H):

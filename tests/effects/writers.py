@@ -19,7 +19,7 @@ from swarm.platforms.faults import Applied, Faulty
 from swarm.platforms.market import Market
 from swarm.platforms.protocol import Account
 from swarm.store.journal import Journal
-from tests.effects.doors import Row, ask, door, limits
+from tests.effects.doors import Row, ask, began, door, limits
 from tests.platforms.worlds import listing, market
 
 NAMES = tuple(channel.platform for channel in FOUR)
@@ -104,7 +104,7 @@ class Play:
     def agrees(self) -> bool:
         """Whether the ledger, and a ledger rebuilt from the journal, say what is in force on the platforms."""
         other = door(self.folder, ROWS)
-        other.restore(np.zeros(ROWS, dtype=np.int64), self.market.tick)
+        other.restore(began(np.zeros(ROWS)), self.market.tick)
         now = self.market.settings
         return all(
             np.array_equal(getattr(now, name)[..., : getattr(one.ledger, name).shape[-1]], getattr(one.ledger, name))

@@ -1,0 +1,74 @@
+"""What a budget that nobody touches again could cost after today: each platform's day factor and its longer ceiling.
+
+The factor of one day for every day of a month would make half of each cap useless, and people would switch the guard
+off. Sources: ``swarm.spec.delivery``.
+
+Letters: R campaigns, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from fractions import Fraction
+from functools import lru_cache
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm.platforms.protocol import Channel
+from swarm.spec.delivery import CEILING, Ceiling
+
+PARTS = 20
+"""Of a daily budget: the unit in which budgets ahead are counted, exact for the factors and ceilings published."""
+_MONTH, _WEEK = Fraction(152, 5), Fraction(7)
+_SATURDAY = 5
+
+
+def budgets_ahead(channels: Sequence[Channel], spans: Sequence[tuple[date, date]]) -> NDArray[np.int64]:
+    """[2, R, C] most that the days after today could cost, in parts of a daily budget, rounded up.
+
+    ``spans``: each campaign's local today and the last day that counts. First the budgets that were not touched in this
+    calendar month, then those that were.
+    """
+    kinds = [(Fraction(*channel.over_delivery), CEILING[channel.platform]) for channel in channels]
+    found = [[[_parts(*kind, *span, touched) for kind in kinds] for span in spans] for touched in (False, True)]
+    return np.array(found, dtype=np.int64).reshape(2, len(spans), len(channels))
+
+
+@lru_cache(maxsize=4096)
+def _parts(factor: Fraction, ceiling: Ceiling | None, today: date, last: date, touched: bool) -> int:
+    return ceil(PARTS * days_ahead(factor, ceiling, today, last, touched=touched))
+
+
+def days_ahead(factor: Fraction, ceiling: Ceiling | None, today: date, last: date, *, touched: bool) -> Fraction:
+    """Most that the days after ``today`` up to ``last`` could cost, in daily budgets.
+
+    ``factor``: of one day. ``touched``: whether the budget was edited in the month of ``today``; within a week that
+    has a ceiling an edit is always assumed, for it is not documented what is left of the ceiling then.
+    """
+    if ceiling is None:
+        return factor * max((last - today).days, 0)
+    total, day, first = Fraction(0), today + timedelta(days=1), True
+    while day <= last:
+        end = min(_end(ceiling, day), last)
+        days = (end - day).days + 1
+        within = first and day.month == today.month if ceiling == "month" else first and day.weekday() != _SATURDAY + 1
+        total += _period(factor, ceiling, days, running=within, touched=touched)
+        day, first = end + timedelta(days=1), False
+    return total
+
+
+def _period(factor: Fraction, ceiling: Ceiling, days: int, *, running: bool, touched: bool) -> Fraction:
+    """Most that ``days`` of one week or month could cost; ``running``: today belongs to it."""
+    if ceiling == "month":
+        return Fraction(days) if running and touched else min(factor * days, _MONTH)
+    return factor * days if running else min(factor * days, _WEEK)
+
+
+def _end(ceiling: Ceiling, day: date) -> date:
+    """The last day of the week or month of ``day``; weeks end on Saturdays."""
+    if ceiling == "week":
+        return day + timedelta(days=(_SATURDAY - day.weekday()) % 7)
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
