@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -24,7 +25,7 @@ from swarm.platforms.protocol import Account, Effects
 from swarm.spec.campaign import Campaign
 from swarm.store.journal import Journal
 from tests.conftest import scenario_of
-from tests.effects.doors import Row, bid, budget, lease, proposals, status
+from tests.effects.doors import Row, bid, budget, lease, proposals, status, weight
 
 UNIT = 1_000_000
 STATE = 13
@@ -199,5 +200,44 @@ def test_others_edits_are_taken_into_the_ledger_once_and_what_is_read_counts(
         await stage.hour(budget(9 * UNIT), tick=2)
         await stage.hour(bid(UNIT), tick=3)
         assert 9 * UNIT == ledger.budget[0, 0]
+
+    asyncio.run(story())
+
+
+def test_a_new_dispatcher_reads_what_is_in_force(scenario: Scenario, examples: list[Campaign]) -> None:
+    """An edit that the last one saw is in no intent, and the new one has it all the same; it is told of once."""
+
+    async def story() -> None:
+        stage = Stage(scenario, examples, "meta")
+        await stage.begin()
+        rows = [budget(20 * UNIT), budget(20 * UNIT, channel=1), status(1), weight(400_000, 1)]
+        await stage.hour(*rows, tick=0)
+        await stage.market.edit(effects((-1, 0, 0, Field.BUDGET, 30 * UNIT)), "Eva", 1)
+        await stage.market.edit(effects((-1, 0, 1, Field.WEIGHT, 7), creative=0), "Eva", 1)
+        await stage.hour(tick=1)
+        known = stage.dispatcher._door.ledger  # type: ignore[union-attr]
+        await stage.begin(tick=1)
+        ledger = stage.dispatcher._door.ledger  # type: ignore[union-attr]
+        for name in ("budget", "bid", "status", "weight", "highest"):
+            assert getattr(known, name).tolist() == getattr(ledger, name).tolist()
+        assert (30 * UNIT, 7) == (ledger.budget[0, 0], ledger.weight[0, 1, 0])
+        assert {"google_ads": 1, "meta": 2, "tiktok": 0, "linkedin": 0} == stage.dispatcher._known
+
+    asyncio.run(story())
+
+
+def test_a_new_dispatcher_leaves_alone_what_is_open(scenario: Scenario, examples: list[Campaign]) -> None:
+    """A reading of a moment decides nothing about a write that may still come."""
+
+    async def story() -> None:
+        stage = Stage(scenario, examples, "meta", "no_effect")
+        whole = stage.faulty._platform
+        whole.capabilities = replace(whole.capabilities, settles_h=2)  # type: ignore[misc]
+        await stage.begin()
+        await stage.hour(budget(20 * UNIT, channel=1), tick=0)
+        await stage.market.edit(effects((-1, 0, 1, Field.BUDGET, 5 * UNIT)), "Eva", 1)
+        await stage.begin(tick=1)
+        assert ["intended"] == stage.states()
+        assert 0 == stage.dispatcher._door.ledger.budget[0, 1]  # type: ignore[union-attr]
 
     asyncio.run(story())
