@@ -24,10 +24,10 @@ from swarm.effects.lease import Lease
 from swarm.effects.ledger import OverDelivery, exposure_today
 from swarm.effects.limits import NO_CAP, Limits
 from swarm.effects.proposals import Proposals
-from swarm.effects.writer import APPLIED, UNVERIFIED, Found, Outcomes, Written
+from swarm.effects.writer import APPLIED, UNVERIFIED, Found, Outcomes, Written, differing
 from swarm.errors import SwarmError
 from swarm.observe.logging import bind_tick, configure_logging
-from swarm.platforms.protocol import Capabilities, Changes, Effects, OverQuota
+from swarm.platforms.protocol import Capabilities, Changes, Effects, OverQuota, State
 from swarm.platforms.quotas import Bucket, Room
 from swarm.platforms.sight import Sight
 from swarm.spec.campaign import Campaign
@@ -99,6 +99,7 @@ class Dispatcher:
             await self._settle(door, tick)
             if self._door is None:
                 door.restore(self._calendar.began(tick), tick)
+                await self._look_around(door, tick)
                 self._door = door
 
     async def _meet(self, door: Door) -> None:
@@ -115,6 +116,24 @@ class Dispatcher:
             found: Found = await self._call(self._market, "read", open_, tick)
             decided = self._outcomes.settle(open_, found, tick)
             self._log.warning("settled_by_reading", writes=decided, still_open=len(open_) - decided)
+
+    async def _look_around(self, door: Door, tick: int) -> None:
+        """What is in force is read: others may have changed it, or a late write come, without the journal's knowledge.
+
+        What is open is left alone, for only its own time decides it.
+        """
+        states: dict[str, State] = await self._call(self._market, "states", tick)
+        open_ = {place[1:5] for place in self._journal.unsettled()}
+        for platform, own in self._scenario.slices().items():
+            if platform not in states:
+                continue
+            found = differing(states[platform], door.ledger, own)
+            columns = (found.campaign, found.channel, found.field, found.creative)
+            places = zip(*(column.tolist() for column in columns), strict=True)
+            found = found.take(np.array([place not in open_ for place in places], dtype=np.bool_))
+            if len(found):
+                door.ledger.commit(found, tick)
+                self._log.warning("not_as_it_was_left", account=platform, settings=len(found))
 
     async def _notice(self, changes: Changes, tick: int) -> None:
         """Others' settings count from now on: what was in force for a while, and what is by now, which is read."""

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
@@ -19,10 +20,11 @@ from swarm.actors.scenario import Scenario
 from swarm.effects import writer
 from swarm.effects.door import effects_of
 from swarm.effects.writer import Found, Written
+from swarm.errors import SwarmError
 from swarm.observe.logging import configure_logging
 from swarm.platforms.embedded import EmbeddedAccount
 from swarm.platforms.market import Market as EmbeddedMarket
-from swarm.platforms.protocol import Account, Capabilities, Effects
+from swarm.platforms.protocol import Account, Capabilities, Effects, State
 from swarm.platforms.sight import Sight, Watch
 from swarm.spec.campaign import Campaign
 
@@ -98,6 +100,15 @@ class Market:
     async def look(self, known: dict[str, int], tick: int) -> Sight:
         """What the accounts say of spending, learning and others' changes; ``known``: each one's last known change."""
         return await self._watch.look(self._accounts, len(self._campaigns), known, tick, self._deadline_s)
+
+    async def states(self, tick: int) -> dict[str, State]:
+        """Settings in force, of the accounts that can be read."""
+        found = {}
+        for name, account in self._accounts.items():
+            with suppress(SwarmError, TimeoutError):
+                async with asyncio.timeout(self._deadline_s):
+                    found[name] = await account.platform.read_state(tick)
+        return found
 
     async def write(self, effects: Effects, old: Ints, tick: int) -> Written:
         """Write at the beginning of market hour ``tick`` over the values ``old`` [n], and read back."""

@@ -16,9 +16,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.effects.door import Admission, Door
+from swarm.effects.door import Admission, Door, effects_of
+from swarm.effects.ledger import Ledger
+from swarm.effects.proposals import Field
 from swarm.errors import SwarmError, TimedOut
-from swarm.platforms.protocol import Account, Effects, Platform, Refused
+from swarm.platforms.protocol import Account, Effects, Platform, Refused, State
 from swarm.platforms.settings import unfit
 
 Bools = NDArray[np.bool_]
@@ -126,6 +128,24 @@ async def _within(deadline_s: float, call: Awaitable[Answer]) -> Answer:
         return await asyncio.wait_for(call, deadline_s)
     except TimeoutError as error:
         raise TimedOut(f"no answer in {deadline_s:g} s") from error
+
+
+def differing(state: State, ledger: Ledger, channels: slice) -> Effects:
+    """Settings in force on an account's ``channels`` that are not as ``ledger`` has them, as writes of no intent."""
+    weight = state.weight[..., : ledger.weight.shape[2]]
+    planes = (
+        (Field.BUDGET, state.budget, ledger.budget),
+        (Field.BID, state.bid, ledger.bid),
+        (Field.WEIGHT, weight, ledger.weight),
+        (Field.STATUS, state.status, ledger.status),
+    )
+    parts = []
+    for field, now, known in planes:
+        campaign, channel, *creative = at = np.nonzero(now != known[:, channels])
+        nobody = np.full(len(campaign), -1, dtype=np.int64)
+        slot = creative[0] if creative else nobody
+        parts.append((nobody, campaign, channel + channels.start, np.full_like(nobody, field), slot, now[at]))
+    return effects_of(np.concatenate([np.stack(part) for part in parts], axis=1))
 
 
 class Outcomes:
