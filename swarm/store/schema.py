@@ -33,6 +33,14 @@ CREATE TABLE trajectories (tick INTEGER NOT NULL, campaign INTEGER NOT NULL, hou
     steady INTEGER NOT NULL, candidates TEXT NOT NULL, money REAL NOT NULL, spend REAL NOT NULL, clicks REAL NOT NULL,
     conversions REAL NOT NULL, PRIMARY KEY (tick, campaign));
 """,
+    2: """
+CREATE TABLE plans (digest TEXT PRIMARY KEY, tick INTEGER NOT NULL, expires_tick INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE plan_verdicts (digest TEXT PRIMARY KEY, tick INTEGER NOT NULL, verdict TEXT NOT NULL, who TEXT NOT NULL);
+CREATE TABLE plan_ends (digest TEXT PRIMARY KEY, tick INTEGER NOT NULL, result TEXT NOT NULL);
+CREATE TABLE edits (id INTEGER PRIMARY KEY, tick INTEGER NOT NULL, campaign INTEGER NOT NULL, channel INTEGER NOT NULL,
+    field INTEGER NOT NULL, creative INTEGER NOT NULL, old INTEGER NOT NULL, new INTEGER NOT NULL, who TEXT NOT NULL,
+    seen INTEGER NOT NULL, UNIQUE (tick, campaign, channel, field, creative, old, new));
+""",
 }
 """What makes the next schema of each."""
 SCHEMA_VERSION = 1 + len(_FORWARD)
