@@ -117,9 +117,13 @@ class Swarm:
         """One market hour, kept as the coordinator keeps it."""
         done = await self._hour.run(tick)
         self._roster.memories, brain = done.memories, self.brain
-        self.journal.outcomes(done.reported())
         why = {**brain.attention.signals, "healthy": done.healthy}
-        self.journal.tick(tick, self.calendar.utc(tick).isoformat(), brain.gate.mode, brain.attention.coherence, why)
+        with self.journal.writing():
+            self.journal.outcomes(done.reported())
+            done.inputs.keep(self.journal, tick)
+            self.journal.tick(
+                tick, self.calendar.utc(tick).isoformat(), brain.gate.mode, brain.attention.coherence, why
+            )
 
     @contextmanager
     def connected(self) -> Iterator[None]:

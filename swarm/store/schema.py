@@ -33,9 +33,16 @@ CREATE TABLE trajectories (tick INTEGER NOT NULL, campaign INTEGER NOT NULL, hou
     steady INTEGER NOT NULL, candidates TEXT NOT NULL, money REAL NOT NULL, spend REAL NOT NULL, clicks REAL NOT NULL,
     conversions REAL NOT NULL, PRIMARY KEY (tick, campaign));
 """,
+    2: """
+CREATE TABLE inputs (tick INTEGER PRIMARY KEY, facts TEXT NOT NULL, arrays BLOB NOT NULL);
+CREATE TABLE states (tick INTEGER NOT NULL, use_case TEXT NOT NULL, version INTEGER NOT NULL,
+    kept_tick INTEGER NOT NULL, arrays BLOB NOT NULL, PRIMARY KEY (tick, use_case));
+""",
 }
 """What makes the next schema of each."""
 SCHEMA_VERSION = 1 + len(_FORWARD)
+INPUTS_SINCE = 3
+"""The first schema with what each hour was decided from."""
 
 
 def migrate(db: sqlite3.Connection) -> None:
