@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite, nan
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import cast
 
 from policies.clock import Traffic
 from policies.evidence import Memory
+from policies.frames import Evidence
 from policies.tuning import Tuning
 from swarm import portfolio
 from swarm.actors.agent import Shard
@@ -39,6 +40,10 @@ class Decided:
     logged_mode: tuple[str, float | None]
     """Mode and coherence."""
     again_mode: tuple[str, float | None]
+    evidence: Evidence
+    """By which it is decided now."""
+    memories: Mapping[str, Memory]
+    """What each platform's agent has learnt."""
 
 
 class Again:
@@ -136,7 +141,9 @@ class Again:
         self._obey(self._now.inputs)
         done = await self._hour.run(tick)
         self._close(done)
-        return Decided(tick, self.judge.logged, self.judge.decided, self.log.modes[tick], _told(self.brain))
+        return Decided(
+            tick, self.judge.logged, self.judge.decided, self.log.modes[tick], _told(self.brain), done.evidence
+        )
 
     async def _admit(self, new: list[Campaign]) -> None:
         known = {campaign.name for campaign in self.brain.campaigns}

@@ -76,7 +76,9 @@ class Inputs:
             "stale": list(self.stale),
             "reports": [None if report is None else report.tick for report in self.reports],
         }
-        keep_inputs(journal, tick, facts, dict(narrowed(name, array) for name, array in self._arrays().items()))
+        tuning = {} if self.tuning is None else self.tuning.as_arrays()
+        arrays = dict(narrowed(name, array) for name, array in self._arrays().items())
+        keep_inputs(journal, tick, facts, arrays | {_TUNING + name: array for name, array in tuning.items()})
 
     @classmethod
     def kept(cls, journal: Journal, tick: int) -> Inputs | None:
@@ -85,12 +87,12 @@ class Inputs:
             return None
         facts, arrays = found[0], widened(found[1])
         reports = tuple(_report(n, hour, arrays) for n, hour in enumerate(facts["reports"]))
-        today, month, lifetime = (arrays[name].astype(np.int64) for name in ("today", "month", "lifetime"))
+        today, lifetime, earlier = (arrays[name].astype(np.int64) for name in ("today", "lifetime", "earlier"))
         tuning = {name.removeprefix(_TUNING): array for name, array in arrays.items() if name.startswith(_TUNING)}
         mode, since, held = facts["gate"]
         return cls(
             reports=reports,
-            spending=Spending(today + _reported(reports, today.shape), month, lifetime),
+            spending=Spending(today + _reported(reports, today.shape), lifetime - earlier, lifetime),
             room=arrays["room"].astype(np.float64),
             gate=Gate(Mode(mode), since, held=held),
             paused=frozenset(facts["paused"]),
@@ -102,18 +104,11 @@ class Inputs:
         )
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        """What platforms report as spent today is nearly always what their reports say, so the rest is kept."""
+        """Of spending what tells more than the reports and each other: mostly nothing, which costs next to nothing."""
         rest = self.spending.today - _reported(self.reports, self.spending.today.shape)
         reports = {f"{n}.{k}": v for n, one in enumerate(self.reports) if one for k, v in _told(one).items()}
-        tuning = {} if self.tuning is None else self.tuning.as_arrays()
-        return {
-            **reports,
-            "today": rest,
-            "month": self.spending.month,
-            "lifetime": self.spending.lifetime,
-            "room": self.room,
-            **{_TUNING + name: array for name, array in tuning.items()},
-        }
+        lifetime, month = self.spending.lifetime, self.spending.month
+        return {**reports, "today": rest, "lifetime": lifetime, "earlier": lifetime - month, "room": self.room}
 
 
 def _told(report: Report) -> dict[str, NDArray[Any]]:

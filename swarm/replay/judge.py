@@ -16,6 +16,7 @@ from swarm.actors.scenario import Scenario
 from swarm.agent import InForce
 from swarm.effects.door import Door, release_kill_switch, throw_kill_switch
 from swarm.effects.lease import Lease
+from swarm.effects.ledger import Ledger
 from swarm.effects.proposals import Proposals
 from swarm.replay.children import Now
 from swarm.replay.log import DECIDED, Batch, Decisions, Log, decisions
@@ -44,6 +45,8 @@ class Judge:
         self._log, self._scenario, self._journal, self._now = log, scenario, journal, now
         self._door: Door | None = None
         self._batch: Batch
+        self.wanted: Ledger
+        """What would be in force in the newest hour if its batch had been written as it was decided again."""
 
     def admit(self, campaigns: list[Campaign]) -> None:
         """Guard all of ``campaigns`` from now on."""
@@ -90,12 +93,19 @@ class Judge:
         assert self._door is not None
         limits = portfolio.limits_at(self._limits, self._campaigns, self._calendar, tick)
         admitted = self._door.open(asked, limits, lease, tick)
-        if len(admitted.effects):
-            effects = admitted.effects
+        effects, self.wanted = admitted.effects, self._door.ledger.copy()
+        if len(effects):
+            self.wanted.commit(effects)
             before = self._door.ledger.value(effects.field, effects.campaign, effects.channel, effects.creative)
             self._door.close(admitted, before)
         self._commit()
         return {}
+
+    @property
+    def in_force(self) -> Ledger:
+        """What was in force in the newest hour."""
+        assert self._door is not None
+        return self._door.ledger
 
     @property
     def decided(self) -> Decisions:
