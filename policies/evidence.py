@@ -21,7 +21,7 @@ SPEND_ELASTICITY = 2.0
 """Relative growth of spend with the bid that the spend scale assumes; pacing corrects what is left."""
 _SPEND_MEMORY = 0.85
 _PRIOR_ELASTICITY = 1.5
-PRIOR_PRECISION = 0.1
+_PRIOR_PRECISION = 0.1
 _RESIDUAL_MEMORY = 0.98
 _RECENT = 0.8
 
@@ -244,7 +244,7 @@ def elasticity(landscape: Floats) -> Floats:
     """[R, C] slope of log impressions on log bid, drawn to the prior while bids have hardly moved."""
     weight, x, y, xx, xy = landscape
     count = np.maximum(weight, 1e-9)
-    slope = (xy - x * y / count + PRIOR_PRECISION * _PRIOR_ELASTICITY) / (xx - x * x / count + PRIOR_PRECISION)
+    slope = (xy - x * y / count + _PRIOR_PRECISION * _PRIOR_ELASTICITY) / (xx - x * x / count + _PRIOR_PRECISION)
     return np.asarray(np.clip(slope, 0.3, 6.0))
 
 

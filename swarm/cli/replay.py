@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from swarm.replay.log import Log
 
 POLICIES = ("equal_split",)
-"""Of ``swarm.rivals``, those that steer by nothing they spent themselves, which a log of another policy does not have."""
+"""Of ``swarm.rivals``, those that do not steer by their own spend, which the log of another policy does not have."""
 AGREES = 1e-5
 """Relative difference within which models that are asked again agree with their earlier answers."""
 _PATH = click.Path(path_type=Path)
@@ -34,9 +34,7 @@ _FILE = "journal.sqlite"
 @click.option("--to", "last", type=click.IntRange(0), metavar="HOUR", help="Last market hour; by default the last.")
 @click.option("--recompute", is_flag=True, help="Ask the models again instead of taking their logged answers.")
 @click.option("--config", "file", type=_PATH, help="Decide by these settings, and judge what that changes.")
-@click.option(
-    "--policy", type=click.Choice(sorted(RIVALS)), help="Decide by a simple rival, and judge what that changes."
-)
+@click.option("--policy", type=click.Choice(POLICIES), help="Decide by a simple rival, and judge what that changes.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 def command(
     path: Path, first: int | None, last: int | None, recompute: bool, file: Path | None, policy: str | None,

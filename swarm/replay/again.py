@@ -142,7 +142,13 @@ class Again:
         done = await self._hour.run(tick)
         self._close(done)
         return Decided(
-            tick, self.judge.logged, self.judge.decided, self.log.modes[tick], _told(self.brain), done.evidence
+            tick=tick,
+            logged=self.judge.logged,
+            again=self.judge.decided,
+            logged_mode=self.log.modes[tick],
+            again_mode=_told(self.brain),
+            evidence=done.evidence,
+            memories=done.memories,
         )
 
     async def _admit(self, new: list[Campaign]) -> None:

@@ -30,7 +30,7 @@ import numpy as np
 from policies import planning
 from policies.clock import Traffic
 from policies.estimation import BASE_STRENGTH, CHANNEL_STRENGTH, CreativePrior
-from policies.evidence import PRIOR_PRECISION, SPEND_ELASTICITY, Memory
+from policies.evidence import SPEND_ELASTICITY, Memory
 from policies.frames import Evidence, Floats, Ints, Portfolio, Report
 from swarm.effects.ledger import Ledger
 from swarm.platforms.calendar import Calendar
@@ -43,6 +43,8 @@ FAR, MOST_FAR = 2.0, 0.05
 """Factor between bids from which on an exponent is leaned on further than it was measured, and the share of channel
 hours with such bids from which on an interval would claim too much."""
 _LEVEL = (2.5, 97.5)
+_PRIOR_PRECISION = 0.1
+"""Of an exponent, in units of squared log bids, as ``policies.evidence`` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ class Worth:
         self._far += int((np.abs(log_ratio) > np.log(FAR)).sum())
 
     def _within_budget(self, report: Report, hour: _Hour, columns: slice, spend: Floats) -> Floats:
-        """[R, C] the part of an hour's ``spend`` that fits another budget than the log's, whose room is in the report."""
+        """[R, C] the part of an hour's ``spend`` that fits a budget; the log's own is in its reports already."""
         budget, logged = hour.other.budget[:, columns], hour.logged.budget[:, columns]
         today = np.where(self._day[:, columns] == report.day[:, None], self._today[:, columns], 0.0)
         most = np.where(budget != logged, budget / MICROS, np.inf)
@@ -160,8 +162,15 @@ class Worth:
         price = marginal.mean(axis=0)  # makes one money of all currencies
         spend = float(price @ self._other_spend.sum(axis=1) / max(price @ spent, 1e-12))
         far = self._far / max(self._compared, 1)
-        interval = (None, None) if far > MOST_FAR else (float(low), float(high))
-        return Gain(float(logged.sum()), float(gains.mean()), *interval, spend, far)
+        sure = far <= MOST_FAR
+        return Gain(
+            logged=float(logged.sum()),
+            difference=float(gains.mean()),
+            low=float(low) if sure else None,
+            high=float(high) if sure else None,
+            spend=spend,
+            far=far,
+        )
 
 
 def exponent_doubt(memories: Sequence[Memory]) -> Floats:
@@ -169,7 +178,7 @@ def exponent_doubt(memories: Sequence[Memory]) -> Floats:
     squares, its residuals those of volume."""
     weight, x, _, xx, _ = np.concatenate([memory.landscape for memory in memories], axis=2)
     residual = np.concatenate([memory.spread[0] for memory in memories], axis=1)
-    return np.asarray(np.sqrt(residual / (np.maximum(xx - x * x / np.maximum(weight, 1e-9), 0.0) + PRIOR_PRECISION)))
+    return np.asarray(np.sqrt(residual / (np.maximum(xx - x * x / np.maximum(weight, 1e-9), 0.0) + _PRIOR_PRECISION)))
 
 
 def _live_bid(settings: Ledger | Settings) -> Floats:

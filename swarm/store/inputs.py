@@ -101,8 +101,11 @@ def widened(arrays: Arrays) -> dict[str, NDArray[Any]]:
 
 
 _MICROS, _EXACT = "/micros", 2.0**53
+_SIGNED = tuple(np.dtype(f"int{bits}") for bits in (8, 16, 32, 64))
 
 
 def _smallest(whole: NDArray[Any]) -> np.dtype[Any]:
     low, high = int(whole.min()), int(whole.max())
-    return np.promote_types(np.min_scalar_type(low), np.min_scalar_type(high)) if low < 0 else np.min_scalar_type(high)
+    if low >= 0:
+        return np.min_scalar_type(high)
+    return next(each for each in _SIGNED if np.iinfo(each).min <= low and high <= np.iinfo(each).max)
