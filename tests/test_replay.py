@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from benchmarks.runtime import multiplied
+from policies.tuner import LEAST_CAMPAIGNS
 from policies.tuning import Tuning
 from swarm.actors.scenario import Scenario
 from swarm.brain import opening_hyper
@@ -90,6 +92,7 @@ def test_other_inputs_give_other_decisions(scenario: Scenario, tmp_path: Path) -
     assert found.first.logged != found.first.again
 
 
+@pytest.mark.slow
 def test_models_that_are_asked_again_agree(log: Log, tmp_path: Path) -> None:
     """Heads are learnt again and models asked again; answers and decisions are within 1e-5 of the logged ones."""
     again, found, largest = Again(log, tmp_path, 0, recompute=True), Comparison(log), 0.0
@@ -161,6 +164,7 @@ def test_the_logs_own_settings_are_worth_the_same(log: Log, hours: list[Decided]
     assert value["logged"] > 0
 
 
+@pytest.mark.slow
 def test_dearer_bids_spend_more_and_equal_money_takes_it_back(log: Log, tmp_path: Path) -> None:
     """A tenth more on all bids: the money it costs is charged at the margin, so next to nothing is gained."""
 
@@ -180,6 +184,7 @@ def _with(log: Log, folder: Path, change: object) -> Iterator[Sides]:
         yield hour, again.judge.in_force, change(again.judge.in_force.copy())  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_other_settings_decide_otherwise(log: Log, tmp_path: Path) -> None:
     """Wider draws of creatives move their shares; the log's own settings move nothing that was let pass."""
     config = log.scenario.config
@@ -190,6 +195,31 @@ def test_other_settings_decide_otherwise(log: Log, tmp_path: Path) -> None:
         found = judged(log, by_settings(log, folder, other, JOINS, log.end), JOINS)
         assert (found["moved"]["weight"]["differing"] > 0) == (name == "wide")
         assert found["value"]["low"] <= found["value"]["difference"] <= found["value"]["high"]
+
+
+@pytest.mark.slow
+def test_equal_split_is_too_far_for_an_interval(examples: list[Campaign], tmp_path: Path) -> None:
+    """It bids the same all day and moves no money; an estimate is given, and no interval that would claim too much."""
+    scenario = played(tmp_path, examples[:2], days=1, late=0)
+    log, folder = Log(opened(scenario.folder / "journal.sqlite")), tmp_path / "again"
+    folder.mkdir()
+    found = judged(log, by_rival(log, folder, "equal_split", 0, log.end), 0)
+    assert found["moved"]["bid"]["differing"] > 0
+    assert found["value"]["far"] > 0.05
+    assert (None, None) == (found["value"]["low"], found["value"]["high"])
+
+
+@pytest.mark.slow
+def test_tuned_hyperparameters_are_those_of_the_log(examples: list[Campaign], tmp_path: Path) -> None:
+    """With enough campaigns for a canary, whose candidates were drawn anew each day."""
+    scenario = played(tmp_path, multiplied(examples, LEAST_CAMPAIGNS), late=0)
+    log, folder = Log(opened(scenario.folder / "journal.sqlite")), tmp_path / "again"
+    folder.mkdir()
+    again, found = Again(log, folder, 0), Comparison(log)
+    for hour in again.hours(log.end):
+        found.add(hour)
+    assert found.same
+    assert again.brain.tuning.candidates
 
 
 def test_a_rival_needs_a_run_from_its_beginning(log: Log, tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ def set_by(rival: str, log: Log) -> list[Settings]:
     """
     if log.first > 0 or max(log.joined) > 0:
         raise ValueError(
-            f"{rival} can only be asked about a run whose hours were all kept and whose campaigns began it"
+            f"{rival} can be asked about whole runs alone: this journal has the inputs of market hours from {log.first} "
+            f"on, and its last campaign joined in hour {max(log.joined)}"
         )
     recorded = _Recorded(log)
     RIVALS[rival](cast(Market, recorded), recorded.portfolio, log.end)

@@ -58,6 +58,7 @@ def test_models_asked_again_agree(scenario: Scenario) -> None:
     assert max(told["answers"], told["largest"]) <= 1e-5
 
 
+@pytest.mark.slow
 def test_other_settings_are_judged_with_an_interval(scenario: Scenario, tmp_path: Path) -> None:
     """In words and in JSON."""
     file = tmp_path / "other.yaml"
