@@ -66,7 +66,7 @@ def set_by(rival: str, log: Log) -> list[Settings]:
     """
     if log.first > 0 or max(log.joined) > 0:
         raise ValueError(
-            f"{rival} can be asked about whole runs alone: this journal has the inputs of market hours from {log.first} "
+            f"{rival} can be asked about whole runs alone: this journal has inputs from market hour {log.first} "
             f"on, and its last campaign joined in hour {max(log.joined)}"
         )
     recorded = _Recorded(log)
