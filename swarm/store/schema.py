@@ -40,10 +40,15 @@ CREATE TABLE plan_ends (digest TEXT PRIMARY KEY, tick INTEGER NOT NULL, result T
 CREATE TABLE edits (id INTEGER PRIMARY KEY, tick INTEGER NOT NULL, campaign INTEGER NOT NULL, channel INTEGER NOT NULL,
     field INTEGER NOT NULL, creative INTEGER NOT NULL, old INTEGER NOT NULL, new INTEGER NOT NULL, who TEXT NOT NULL,
     seen INTEGER NOT NULL, UNIQUE (tick, campaign, channel, field, creative, old, new));
+CREATE TABLE inputs (tick INTEGER PRIMARY KEY, facts TEXT NOT NULL, arrays BLOB NOT NULL);
+CREATE TABLE states (tick INTEGER NOT NULL, use_case TEXT NOT NULL, version INTEGER NOT NULL,
+    kept_tick INTEGER NOT NULL, arrays BLOB NOT NULL, PRIMARY KEY (tick, use_case));
 """,
 }
 """What makes the next schema of each."""
 SCHEMA_VERSION = 1 + len(_FORWARD)
+INPUTS_SINCE = 3
+"""The first schema with what each hour was decided from."""
 
 
 def migrate(db: sqlite3.Connection) -> None:
