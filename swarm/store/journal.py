@@ -145,7 +145,7 @@ class Journal:
 
     def last_epoch(self) -> int:
         """The newest epoch that anything was asked under, or 0."""
-        return int(self._db.execute("SELECT COALESCE(MAX(epoch), 0) FROM intents").fetchone()[0])
+        return int(self._db.execute("SELECT COALESCE(MAX(epoch), 0) FROM intents")[0][0])
 
     def unsettled(self) -> list[tuple[int, int, int, int, int, int]]:
         """Writes whose outcome is unknown: id, campaign, channel, field, creative, new."""
@@ -209,7 +209,7 @@ class Journal:
 
     def last_tick(self) -> int:
         """The newest hour that was kept, or -1."""
-        return int(self._db.execute("SELECT COALESCE(MAX(tick), -1) FROM ticks").fetchone()[0])
+        return int(self._db.execute("SELECT COALESCE(MAX(tick), -1) FROM ticks")[0][0])
 
     def modes(self) -> list[tuple[int, str, float | None]]:
         """Tick, mode and coherence of every hour; None where health was missing."""

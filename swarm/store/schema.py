@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from swarm.errors import JournalError
 from swarm.store import chain
 from swarm.store.database import Database, Row
 
@@ -100,6 +101,7 @@ def check(db: Database) -> None:
 
     Raises:
         ValueError: a newer version of the program wrote it.
+        JournalError: it does not say.
     """
     if (found := _version(db)) > SCHEMA_VERSION:
         raise ValueError(f"{db.place} has schema {found}, this program knows up to {SCHEMA_VERSION}: upgrade it")
@@ -129,7 +131,10 @@ def _parts(db: Database, query: str, where: str = "") -> Iterator[list[Row]]:
 
 
 def _version(db: Database) -> int:
-    return int(db.execute("SELECT value FROM meta WHERE key = 'schema'")[0][0])
+    row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    if row is None or not str(row[0]).isdecimal():
+        raise JournalError(f"{db.place} does not say of which schema it is: it is no journal, or damaged")
+    return int(row[0])
 
 
 def _execute(db: Database, statements: str) -> None:
