@@ -1,8 +1,9 @@
 """The chain: lines that are written once, each bound to all lines of its table before it.
 
-A line's hash is sha256 over the hash of the line before it (nothing, for the first) and the line itself: the JSON
-array, in ASCII without spaces, of table, id and values. Ids count from 1 without a gap. How far each table has come is
-in meta. A chained table's columns stay what they are: new facts go into a new table.
+A line's hash is sha256 over the hash of the line before it (nothing, for the first), the table's name and the line: id
+and whole numbers, fractions, the texts' lengths in characters, each as 8 bytes, little end first, and the texts in
+UTF-8. Ids count from 1 without a gap. How far each table has come is in meta. A chained table's columns stay what they
+are: new facts go into a new table.
 
 What this cannot catch: somebody who may write the file and computes all hashes anew from the line that they changed,
 meta's too; and a file that is replaced whole by an older copy of itself. Both show to those who have noted a head
@@ -11,11 +12,12 @@ elsewhere: ``swarm audit verify`` prints it.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+import struct
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from swarm.errors import JournalError
@@ -24,22 +26,14 @@ from swarm.store.database import Database, Row
 if TYPE_CHECKING:
     from swarm.store.journal import Journal
 
-COLUMNS = {
-    "intents": (
-        "tick", "campaign", "channel", "field", "creative", "old", "new", "reason", "estimate", "price", "epoch",
-        "mode", "refused_by", "state",
-    ),
-    "settlements": ("intent", "read_back", "state"),
-    "events": ("tick", "kind", "subject", "why"),
-}  # fmt: skip
-"""Every chained table, without the id before and the hash behind."""
-_FRACTIONS = {
-    table: [place for place, name in enumerate(columns, 1) if name in ("estimate", "price")]
-    for table, columns in COLUMNS.items()
+_COLUMNS = {
+    "intents": "tick campaign channel field creative old new reason:s estimate:d price:d epoch mode:s refused_by:s state:s",
+    "settlements": "intent read_back state:s",
+    "events": "tick kind:s subject:s why:s",
 }
-"""Where in a line fractions are."""
+"""Every chained table: whole numbers, texts (s) and fractions (d), between the id and the hash."""
+COLUMNS = {table: tuple(name.partition(":")[0] for name in told.split()) for table, told in _COLUMNS.items()}
 _AT_ONCE = 5000
-_canonical = json.JSONEncoder(separators=(",", ":"), default=repr).encode  # bytes are never in it as they were written
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +73,19 @@ def append(db: Database, table: str, rows: Iterable[Row]) -> int:
 
 def extend(db: Database, table: str, lines: Iterable[Row]) -> None:
     """Write lines that have their ids."""
-    stored = [_stored(table, line) for line in lines]
-    if not stored:
+    form, previous = _FORMS[table], head(db, table).hash
+    linked = []
+    try:
+        for line in lines:
+            previous = form.hash(previous, line)
+            linked.append((*line, previous))
+    except (struct.error, TypeError) as error:
+        raise JournalError(f"{line} is no line of {table}: {error}") from error
+    if not linked:
         return
-    hashes = list(_hashes(table, head(db, table).hash, stored))
-    marks = ", ".join("?" * (len(stored[0]) + 1))
-    db.executemany(
-        f"INSERT INTO {table} ({_names(table)}, hash) VALUES ({marks})",  # noqa: S608 - constants
-        [(*line, hash_) for line, hash_ in zip(stored, hashes, strict=True)],
-    )
-    kept = (_key(table), f"{stored[-1][0]} {hashes[-1].hex()}")
+    marks = ", ".join("?" * len(linked[0]))
+    db.executemany(f"INSERT INTO {table} ({_names(table)}, hash) VALUES ({marks})", linked)  # noqa: S608 - constants
+    kept = (_key(table), f"{linked[-1][0]} {previous.hex()}")
     db.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", kept)
 
 
@@ -125,20 +122,20 @@ def verify(journal: Journal) -> Fault | None:
 
 
 def _fault(db: Database, table: str) -> Fault | None:
-    at = Head()
+    form, at = _FORMS[table], Head()
     before: Row = ()
     try:
-        for part in _parts(db, table):
-            hashes = _hashes(table, at.hash, [line[:-1] for line in part])
-            for line, hash_ in zip(part, hashes, strict=True):
-                if line[0] != at.id + 1:
-                    return _at(db, table, at.id + 1, before, "the line is missing")
-                at, before = Head(line[0], hash_), line
-                if hash_ != line[-1]:
-                    return _at(db, table, at.id, line, "the line is not as it was written")
+        for line in _lines(db, table):
+            if line[0] != at.id + 1:
+                return _at(db, table, at.id + 1, before, "the line is missing")
+            at, before = Head(line[0], form.hash(at.hash, line[:-1])), line
+            if at.hash != line[-1]:
+                return _at(db, table, at.id, line, "the line is not as it was written")
         return _end(db, table, at, before)
     except JournalError as error:
         return _at(db, table, at.id + 1, before, f"the line cannot be read ({error.__cause__})")
+    except (struct.error, TypeError):  # a text where a number was
+        return _at(db, table, line[0], line, "the line is not as it was written")
 
 
 def _end(db: Database, table: str, at: Head, before: Row) -> Fault | None:
@@ -162,8 +159,8 @@ def _structure(db: Database) -> Fault | None:
     return Fault("file", 0, None, "", told) if told else None
 
 
-def _parts(db: Database, table: str) -> Iterator[list[Row]]:
-    """All lines in order, many at once; after the last that can be read, the error."""
+def _lines(db: Database, table: str) -> Iterator[Row]:
+    """All lines, in order; after the last that can be read, the error."""
     last, most = -(2**62), _AT_ONCE
     query = f"SELECT {_names(table)}, hash FROM {table} WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - constants
     while True:
@@ -174,29 +171,10 @@ def _parts(db: Database, table: str) -> Iterator[list[Row]]:
                 raise
             most = 1  # up to the very line
             continue
-        yield found
+        yield from found
         if len(found) < most:
             return
         last = found[-1][0]
-
-
-def _stored(table: str, line: Row) -> Row:
-    """The line as a database gives it back: -0.0 and 3, where a fraction may be, are 0.0 and 3.0."""
-    values = [*line]
-    for place in _FRACTIONS[table]:
-        if values[place] is not None:
-            values[place] = float(values[place]) + 0.0
-    return tuple(values)
-
-
-def _hashes(table: str, previous: bytes, lines: Sequence[Sequence[Any]]) -> Iterator[bytes]:
-    """The hash of each line, after a line whose hash is ``previous``."""
-    start = f'["{table}",'
-    text = _canonical([[table, *line] for line in lines])
-    # All lines in one text, for that takes half the time; in a value, the quotes would have a backslash before them.
-    for line in text[1 + len(start) : -2].split(f"],{start}") if lines else ():
-        previous = sha256(previous + f"{start}{line}]".encode()).digest()
-        yield previous
 
 
 def _at(db: Database, table: str, id_: int, line: Row, what: str) -> Fault:
@@ -218,3 +196,35 @@ def _names(table: str) -> str:
 
 def _key(table: str) -> str:
     return f"chain/{table}"
+
+
+class _Form:
+    """How a table's lines become bytes."""
+
+    def __init__(self, table: str) -> None:
+        kinds = ["q", *(name.partition(":")[2] or "q" for name in _COLUMNS[table].split())]
+        places = {kind: [place for place, each in enumerate(kinds) if each == kind] for kind in "qds"}
+        self._name = table.encode()
+        self._whole, self._fractions, self._texts = (_picked(places[kind]) for kind in "qds")
+        self._pack = struct.Struct(f"<{len(places['q'])}q{len(places['d'])}d{len(places['s'])}q").pack
+
+    def hash(self, previous: bytes, line: Sequence[Any]) -> bytes:
+        """The hash of ``line``, after a line whose hash is ``previous``.
+
+        Raises:
+            struct.error, TypeError: a value is of another kind than its column.
+        """
+        texts = self._texts(line)
+        fractions = [value + 0.0 for value in self._fractions(line)]  # -0.0 would come back as 0.0
+        numbers = self._pack(*self._whole(line), *fractions, *map(len, texts))
+        return sha256(previous + self._name + numbers + "".join(texts).encode()).digest()
+
+
+def _picked(places: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """What gives a line's values at ``places``."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda line: [line[place] for place in places]
+
+
+_FORMS = {table: _Form(table) for table in COLUMNS}
