@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from swarm.store.journal import Journal
 
 _COLUMNS = {
-    "intents": "tick campaign channel field creative old new reason:s estimate:d price:d epoch mode:s refused_by:s state:s",
+    "intents": "tick campaign channel field creative old new reason:s estimate:d price:d epoch"
+    " mode:s refused_by:s state:s",
     "settlements": "intent read_back state:s",
     "events": "tick kind:s subject:s why:s",
 }

@@ -36,7 +36,7 @@ def test_what_nobody_touched_is_in_order(place: Place) -> None:
     assert verify(Journal(place, read_only=True)) is None
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(st.lists(INTENTS, max_size=4), max_size=4), told=st.lists(st.tuples(INT, TEXT, TEXT, TEXT)))
 def test_whatever_is_written_comes_back_as_it_was_chained(
     tmp_path: Path, batches: list[list[tuple[Any, ...]]], told: list[tuple[Any, ...]]
