@@ -82,7 +82,11 @@ def _spots(node: ast.AST, inside: str) -> Iterator[tuple[str, ast.AST]]:
 
 def _alias(node: ast.AST) -> bool:
     """A name for a type, such as ``Bools = NDArray[np.bool_]``."""
-    return isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript) and isinstance(node.value.value, ast.Name)
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Subscript)
+        and isinstance(node.value.value, ast.Name)
+    )
 
 
 def _name(node: ast.AST, inside: str) -> str:

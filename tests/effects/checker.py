@@ -5,7 +5,7 @@ It shares no code with the door. What it counts and refuses is what the platform
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -207,16 +207,3 @@ def _capped(campaign: int, books: Books, owner: Owner, verdict: Verdict) -> None
         if cap is not None and exposure > cap:
             verdict.cap_violations += 1
             verdict.say("past a cap", campaign, books.day, name, exposure, cap)
-
-
-def spent(log: Sequence[Entry]) -> dict[tuple[int, date], int]:
-    """Micros charged by campaign and local day."""
-    total: dict[tuple[int, date], int] = defaultdict(int)
-    today: dict[int, date] = {}
-    for entry in log:
-        match entry:
-            case Day(campaign, day):
-                today[campaign] = day
-            case Charge(campaign, _, micros):
-                total[campaign, today[campaign]] += micros
-    return total

@@ -206,7 +206,9 @@ class Platforms:
 
     def by_others(self, since: int) -> list[Change]:
         """What others changed from hour ``since`` on, oldest first."""
-        return [entry for entry in self.log if isinstance(entry, Change) and entry.intent == PERSON and entry.tick >= since]
+        return [
+            entry for entry in self.log if isinstance(entry, Change) and entry.intent == PERSON and entry.tick >= since
+        ]
 
 
 def first_hours(tick: int, later: int, calendar: Calendar) -> list[Moment]:

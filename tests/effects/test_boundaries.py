@@ -257,9 +257,7 @@ def test_other_writes_are_no_pauses(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("lowest", "raised", "expected"), [
     (0, 100, {}), (50, 100, {}), (0, 99, {"lowering": 2}), (0, 120, {}),
 ])  # fmt: skip
-def test_how_far_one_day_may_lower_budgets(
-    lowest: int, raised: int, expected: dict[str, int], tmp_path: Path
-) -> None:
+def test_how_far_one_day_may_lower_budgets(lowest: int, raised: int, expected: dict[str, int], tmp_path: Path) -> None:
     """Half of 400 at midnight: two lowered to nothing leave it, and what the batch raises is counted too."""
     one = delivering(tmp_path)
     rows = [budget(lowest), budget(0, channel=1), budget(raised, channel=2)]

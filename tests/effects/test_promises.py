@@ -8,6 +8,7 @@ publish that they may, and a process that dies at each step of the journal.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from swarm.effects.proposals import Field
 from swarm.platforms.channels import FOUR
 from swarm.platforms.protocol import Effects
 from swarm.store.journal import Journal
-from tests.effects.checker import PERSON, judge
+from tests.effects.checker import PERSON, Verdict, judge
 from tests.effects.doors import CREATIVES, Row, lease, proposals
 from tests.effects.honest import CASES, CHANNELS, ROWS, Accounts, Platforms, began, first_hours, limits, moment
 
@@ -72,6 +73,9 @@ class Mortal(Journal):
 class Promises(RuleBasedStateMachine):
     """A door, its journal, and honest platforms."""
 
+    seen: Callable[[Verdict], object] = staticmethod(lambda verdict: None)
+    """Told what the judge says of each example."""
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
@@ -91,7 +95,9 @@ class Promises(RuleBasedStateMachine):
         rows = self.journal.intents()
         self.journal.close()
         self.folder.cleanup()
-        assert [] == judge(self.platforms.log, rows, self.accounts.owners).wrong
+        verdict = judge(self.platforms.log, rows, self.accounts.owners)
+        self.seen(verdict)
+        assert [] == verdict.wrong
 
     def fresh(self) -> Door:
         """The door of a new process."""
@@ -193,15 +199,19 @@ class Promises(RuleBasedStateMachine):
         self.hours_pass(1, quarters)
 
 
-def run(examples: int) -> None:
-    """So many examples, the same every time."""
+def run(examples: int, seen: Callable[[Verdict], object] = lambda verdict: None) -> None:
+    """So many examples, the same every time; ``seen`` is told what the judge says of each."""
     how = settings(max_examples=examples, stateful_step_count=STEPS, deadline=None, derandomize=True, database=None)
-    run_state_machine_as_test(Promises, settings=how)  # type: ignore[no-untyped-call]
+    machine = type("Promises", (Promises,), {"seen": staticmethod(seen)})
+    run_state_machine_as_test(machine, settings=how)  # type: ignore[no-untyped-call]
 
 
 def test_promises() -> None:
     """No cap passed, one effect an intent, no step too far, nothing but pauses where writing is stopped."""
-    run(QUICK)
+    verdicts: list[Verdict] = []
+    run(QUICK, verdicts.append)
+    assert QUICK <= len(verdicts)
+    assert QUICK < sum(verdict.raises for verdict in verdicts), "a judge who sees no raises proves nothing"
 
 
 @pytest.mark.slow
