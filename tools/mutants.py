@@ -111,7 +111,7 @@ def _alterations(node: ast.AST) -> Iterator[Callable[[ast.AST], str]]:
     elif isinstance(node, ast.BoolOp):
         yield _set("op", ast.Or() if isinstance(node.op, ast.And) else ast.And())
     elif isinstance(node, ast.UnaryOp) and not isinstance(node.operand, ast.Constant):
-        yield _become(lambda unary: unary.operand)
+        yield _become(_operand)
     elif isinstance(node, ast.Attribute) and node.attr in _NAMES:
         yield _set("attr", _NAMES[node.attr])
     elif isinstance(node, ast.Name) and node.id in _NAMES:
@@ -154,6 +154,11 @@ def _more(node: ast.AST) -> str:
     return _short(node)
 
 
+def _operand(node: ast.AST) -> ast.AST:
+    assert isinstance(node, ast.UnaryOp)
+    return node.operand
+
+
 def _become(other: Callable[[ast.AST], ast.AST], field: str = "") -> Callable[[ast.AST], str]:
     """The node, or its ``field``, becomes another; a node is replaced in place, for its parent is not at hand."""
 
@@ -162,7 +167,7 @@ def _become(other: Callable[[ast.AST], ast.AST], field: str = "") -> Callable[[a
             setattr(node, field, other(node))
         else:
             new = other(node)
-            node.__class__ = new.__class__  # type: ignore[assignment]
+            node.__class__ = new.__class__
             node.__dict__ = new.__dict__
         return _short(node)
 

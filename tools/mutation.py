@@ -190,7 +190,7 @@ class _Mutated(MetaPathFinder, Loader):
         self._name = f"{PACKAGE}.{mutant.file.removesuffix('.py')}"
         self._mutant = mutant
 
-    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:  # noqa: ARG002
         return spec_from_loader(fullname, self) if fullname == self._name else None
 
     def exec_module(self, module: ModuleType) -> None:

@@ -185,7 +185,8 @@ def test_who_needs_a_persons_word(level: Autonomy, rows: tuple[Row, ...], asks: 
 
 @pytest.mark.parametrize(("new", "given", "asks"), [
     (120, {"ask_above": 0.2}, False), (121, {"ask_above": 0.2}, True), (90, {"ask_above": 0.2}, False),
-    (110, {"ask_above_amount": 110}, False), (111, {"ask_above_amount": 110}, True), (90, {"ask_above_amount": 10}, False),
+    (110, {"ask_above_amount": 110}, False), (111, {"ask_above_amount": 110}, True),
+    (90, {"ask_above_amount": 10}, False),
 ])  # fmt: skip
 def test_from_where_a_raise_needs_a_persons_word(new: int, given: Any, asks: bool, tmp_path: Path) -> None:
     """Above the share or above the amount, and a decrease never."""
@@ -227,7 +228,8 @@ def delivering(folder: Path, rows: int = 1) -> Door:
 
 
 @pytest.mark.parametrize(("share", "count", "expected"), [
-    (0.5, 2, {}), (0.5, 3, {"pauses": 3}), (0.74, 3, {"pauses": 3}), (0.01, 1, {}), (0.01, 2, {"pauses": 2}), (1.0, 4, {}),
+    (0.5, 2, {}), (0.5, 3, {"pauses": 3}), (0.74, 3, {"pauses": 3}), (0.01, 1, {}), (0.01, 2, {"pauses": 2}),
+    (1.0, 4, {}),
 ])  # fmt: skip
 def test_how_much_one_run_may_pause(share: float, count: int, expected: dict[str, int], tmp_path: Path) -> None:
     """Its share of the four that deliver, rounded down, and one in any case; a run that does too much does nothing."""

@@ -150,7 +150,7 @@ class Promises(RuleBasedStateMachine):
 
     @rule(batch=batches, place=st.sampled_from(DEATHS), most=st.integers(0, 3), hasty=st.one_of(st.none(), batches))
     def die(self, batch: Any, place: str, most: int, hasty: Any) -> None:
-        """The process dies at a step of a write, after another that it did not wait for; a new one reads and goes on."""
+        """The process dies at a step of a write, after another that it did not wait for; a new one goes on."""
         release_kill_switch(Path(self.folder.name))
         try:
             if hasty:

@@ -19,8 +19,8 @@ from tests.fuzz import TIERS, each
 
 LINES = EXAMPLE.splitlines()
 SCALARS = st.sampled_from(
-    ["", "~", "NO", "-1", "0", "1e999", "nan", "inf", "9" * 400, "0.0000001", "[]", "{}", "[[{a: }]]", "USD", "JPY", "'",
-     "&a *a", "2026-02-30", "9999-12-31", "1_000", "1,5", "\u0661\u0662", "\\x00", "true", "- - -", "? :"]
+    ["", "~", "NO", "-1", "0", "1e999", "nan", "inf", "9" * 400, "0.0000001", "[]", "{}", "[[{a: }]]", "USD", "JPY",
+     "'", "&a *a", "2026-02-30", "9999-12-31", "1_000", "1,5", "\u0661\u0662", "\\x00", "true", "- - -", "? :"]
 )  # fmt: skip
 VALUES = st.one_of(SCALARS, st.text(max_size=30), st.integers().map(str), st.floats().map(str))
 TEXTS = st.one_of(
