@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import ray
@@ -22,11 +24,18 @@ from swarm.effects.lease import Lease
 from swarm.effects.ledger import OverDelivery, exposure_today
 from swarm.effects.limits import NO_CAP, Limits
 from swarm.effects.proposals import Proposals
+from swarm.effects.writer import APPLIED, UNVERIFIED, Found, Outcomes, Written, differing
+from swarm.errors import SwarmError
 from swarm.observe.logging import bind_tick, configure_logging
-from swarm.platforms.protocol import Spending
+from swarm.platforms.protocol import Capabilities, Changes, Effects, OverQuota, State
+from swarm.platforms.quotas import Bucket, Room
+from swarm.platforms.sight import Sight
 from swarm.spec.campaign import Campaign
 from swarm.spec.money import MICROS
 from swarm.store.journal import Journal
+
+_KNOWN = "others_changes"
+"""Key of the journal's fact: by platform, the newest change by others that is in the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,8 @@ class Dispatcher:
     Durability: every intent is on disk before its platform call, every outcome before ``write`` returns.
     Retries: none by itself; an hour has one batch, and asked for another it says what came of the one that it had.
     Ordering: one call after the other; the lease's epoch decides which coordinator is current.
-    Failure: an intent without an outcome is settled by reading the platform, never by writing again.
+    Failure: an intent without an outcome is settled by reading the platform, never by writing again; an account that
+    fails keeps its own intents open, and leaves the others' alone.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -60,6 +70,9 @@ class Dispatcher:
         self._call = Caller(scenario.config.runtime.call_deadline_s)
         self._campaigns: list[Campaign] = []
         self._door: Door | None = None
+        self._outcomes: Outcomes
+        self._buckets: dict[str, Bucket]
+        self._known: dict[str, int] = json.loads(self._journal.recall(_KNOWN) or "{}")
         self._turn = asyncio.Lock()  # an intent that is on its way must not be taken for one that a crash left open
 
     def __repr__(self) -> str:
@@ -81,25 +94,73 @@ class Dispatcher:
             folder, channels = self._scenario.folder, self._scenario.channels
             door = self._door or Door(folder, self._journal, channels, len(campaigns), slots)
             door.grow(len(campaigns), slots)
-            await self._settle(door)
+            if self._door is None:
+                await self._meet(door)
+            await self._settle(door, tick)
             if self._door is None:
                 door.restore(self._calendar.began(tick), tick)
+                await self._look_around(door, tick)
                 self._door = door
 
-    async def _settle(self, door: Door) -> None:
-        """What a crash left open is read, never written again."""
+    async def _meet(self, door: Door) -> None:
+        """What each platform can be asked, and how often."""
+        can: dict[str, Capabilities] = await self._call(self._market, "capabilities")
+        settles_h = [can[channel.platform].settles_h for channel in self._scenario.channels]
+        self._outcomes = Outcomes(door, np.array(settles_h, dtype=np.int64))
+        self._buckets = {platform: Bucket(each.rate) for platform, each in can.items()}
+
+    async def _settle(self, door: Door, tick: int) -> None:
+        """What a crash or a lost reply left open is read, never written again."""
         open_ = door.unsettled()
         if len(open_):
-            door.settle(open_, await self._call(self._market, "read_back", open_))
-            self._log.warning("settled_by_reading", writes=len(open_))
+            found: Found = await self._call(self._market, "read", open_, tick)
+            decided = self._outcomes.settle(open_, found, tick)
+            self._log.warning("settled_by_reading", writes=decided, still_open=len(open_) - decided)
+
+    async def _look_around(self, door: Door, tick: int) -> None:
+        """What is in force is read: others may have changed it, or a late write come, without the journal's knowledge.
+
+        What is open is left alone, for only its own time decides it.
+        """
+        states: dict[str, State] = await self._call(self._market, "states", tick)
+        open_ = {place[1:5] for place in self._journal.unsettled()}
+        for platform, own in self._scenario.slices().items():
+            if platform not in states:
+                continue
+            found = differing(states[platform], door.ledger, own)
+            columns = (found.campaign, found.channel, found.field, found.creative)
+            places = zip(*(column.tolist() for column in columns), strict=True)
+            found = found.take(np.array([place not in open_ for place in places], dtype=np.bool_))
+            if len(found):
+                door.ledger.commit(found, tick)
+                self._log.warning("not_as_it_was_left", account=platform, settings=len(found))
+
+    async def _notice(self, changes: Changes, tick: int) -> None:
+        """Others' settings count from now on: what was in force for a while, and what is by now, which is read."""
+        assert self._door is not None
+        if not len(changes):
+            return
+        found: Found = await self._call(self._market, "read", changes.effects, tick)
+        rising = changes.effects.take(np.argsort(changes.new, kind="stable"))  # the highest budget of a day counts
+        self._door.ledger.edited(rising, tick)
+        self._door.ledger.edited(replace(changes.effects, value=found.value).take(found.seen), tick)
+        for platform, own in self._scenario.slices().items():
+            of = (changes.channel >= own.start) & (changes.channel < own.stop)
+            self._known[platform] = int(changes.number[of].max(initial=self._known.get(platform, 0)))
+        self._journal.remember(_KNOWN, json.dumps(self._known))
+        self._log.warning("changed_by_others", settings=len(changes), who=sorted(set(changes.who.tolist())))
 
     async def standing(self, tick: int) -> Standing:
         """Where the campaigns stand at the beginning of hour ``tick``, whatever it has written since."""
         assert self._door is not None
         async with self._turn:
+            await self._settle(self._door, tick)
+            sight: Sight = await self._call(self._market, "look", self._known, tick)
+            await self._notice(sight.changes, tick)
             self._door.roll(self._calendar.at(tick))
-            spending: Spending = await self._call(self._market, "spending", tick)
-            self._door.report(spending)
+            self._door.report(sight.spending, sight.learning)
+            if sight.blind:
+                self._log.warning("accounts_not_read", accounts=list(sight.blind))
         ledger, opening = self._door.ledger, self._door.opening
         limits = self._limits_at(tick)
         factor = OverDelivery.of(self._scenario.channels)
@@ -135,19 +196,43 @@ class Dispatcher:
     async def _write(self, asked: Proposals, lease: Lease, tick: int, word: Word | None = None) -> dict[str, int]:
         bind_tick(tick)
         assert self._door is not None
-        admitted = self._door.open(asked, self._limits_at(tick), lease, tick, time.time(), word=word)
-        wrong = 0
-        if len(admitted.effects):
-            await self._call(self._market, "apply", admitted.effects, tick)
-            wrong = self._door.close(admitted, await self._call(self._market, "read_back", admitted.effects))
-        result = {
-            "applied": len(admitted.effects) - wrong,
-            "unverified": wrong,
-            "unchanged": admitted.unchanged,
-            **admitted.refused,
-        }
+        admitted = self._door.open(
+            asked, self._limits_at(tick), lease, tick, time.time(), word=word, room=self._rooms(tick)
+        )
+        counts = {APPLIED: 0, UNVERIFIED: 0}
+        if len(effects := admitted.effects):
+            old = self._door.ledger.value(effects.field, effects.campaign, effects.channel, effects.creative)
+            self._count(effects, tick)
+            written: Written = await self._call(self._market, "write", effects, old, tick)
+            counts |= self._outcomes.keep(admitted, written, tick)
+            self._heed(written.failed, tick)
+        result = {**counts, "unchanged": admitted.unchanged, **admitted.refused}
         self._log.info("written", **result)
         return result
+
+    def _rooms(self, tick: int) -> Room:
+        """What each account may still be sent."""
+        names, at_s = list(self._buckets), self._unix_s(tick)
+        account = np.array([names.index(channel.platform) for channel in self._scenario.channels])
+        left = np.array([bucket.room(at_s) for bucket in self._buckets.values()], dtype=np.int64)
+        kept = np.array([bucket.kept() for bucket in self._buckets.values()], dtype=np.int64)
+        return Room(account, left, kept)
+
+    def _count(self, effects: Effects, tick: int) -> None:
+        """What is sent takes of each account's quota."""
+        platforms = np.array([channel.platform for channel in self._scenario.channels])[effects.channel]
+        for platform, bucket in self._buckets.items():
+            bucket.take(int((platforms == platform).sum()), self._unix_s(tick))
+
+    def _heed(self, failed: Mapping[str, SwarmError], tick: int) -> None:
+        """Accounts that did not do their part; one whose quota is used up is left alone until it is not."""
+        for platform, error in failed.items():
+            self._log.error("account_failed", account=platform, error=str(error))
+            if isinstance(error, OverQuota):
+                self._buckets[platform].refused(error, self._unix_s(tick))
+
+    def _unix_s(self, tick: int) -> float:
+        return self._calendar.utc(tick).timestamp()
 
     async def calls_made(self) -> int:
         """How many calls this actor has made to others."""

@@ -18,7 +18,7 @@ from swarm.platforms.auction import Auction, Hour
 from swarm.platforms.calendar import Calendar, Moment
 from swarm.platforms.channels import TERMS
 from swarm.platforms.dynamics import Past
-from swarm.platforms.protocol import Spending
+from swarm.platforms.protocol import Changes, Effects, Spending
 from swarm.platforms.settings import Known, Settings
 from swarm.platforms.streams import hourly
 from swarm.platforms.world import World
@@ -86,7 +86,9 @@ class Market:
         self._matures = 1.0 - np.exp(-1.0 / world.lag_h)[..., None]
         self._over = np.array([c.over_delivery[0] / c.over_delivery[1] for c in world.channels])
         self._reports: dict[int, Report] = {}
-        self._month = np.zeros(rows, dtype=np.int64)
+        self._month = np.zeros(plane, dtype=np.int64)
+        self.changes = Changes.none()
+        """What others than the swarm have set."""
         value, claimed = np.zeros((2, rows, days))
         self.score = Score(value, np.zeros((rows, days), dtype=np.int64), np.zeros(plane, np.int64), claimed)
         self.tick = 0
@@ -105,22 +107,33 @@ class Market:
         hour = self.tick - 1 - self.world.channels[channel].report_lag_h
         return self._reports.get(hour)
 
-    def spending(self) -> Spending:
-        """Money spent: today's as each channel reports it by now, month's and lifetime's as charged."""
+    def spending(self, columns: slice = slice(None)) -> Spending:
+        """Money spent on ``columns``: today's as each channel reports it by now, month's and lifetime's as charged."""
         today, as_of = np.zeros((2, *self.settings.budget.shape), dtype=np.int64)
         moment = self.calendar.at(self.tick)
-        month, lifetime = np.where(moment.new_month, 0, self._month), self.score.by_channel.sum(axis=1)
+        month = np.where(moment.new_month[:, None], 0, self._month)
         for channel in range(len(self.world.channels)):
             report = self.report(channel)
             as_of[:, channel] = -1 if report is None else report.tick
             if report is not None:
                 spent = np.rint(report.spent_today[:, channel] * MICROS).astype(np.int64)
                 today[:, channel] = np.where(report.day == moment.day, spent, 0)
-        return Spending(today, month, lifetime, as_of)
+        month, lifetime = (each[:, columns].sum(axis=1) for each in (month, self.score.by_channel))
+        return Spending(today[:, columns], month, lifetime, as_of[:, columns])
+
+    def learning(self) -> NDArray[np.bool_]:
+        """[R, C] where a learning phase is under way."""
+        rate = self.world.dynamics.learning.rate(self._past.conversions, self._past.hours)
+        return (rate < 1.0) & (self.settings.budget > 0)
+
+    def edit(self, effects: Effects, who: str) -> None:
+        """Somebody else sets absolute values; the platforms' own logs tell ``who``."""
+        known = int(self.changes.number.max(initial=0))
+        self.changes = Changes.concat([self.changes, self.settings.change(effects, who, self.tick, known)])
 
     def take_over(self, earlier: Market) -> None:
         """Go on where ``earlier``, a market of the first of these campaigns, stands."""
-        self.tick = earlier.tick
+        self.tick, self.changes = earlier.tick, earlier.changes
         self._pending = pad(earlier._pending, self._pending.shape)
         self._month = pad(earlier._month, self._month.shape)
         self._reports = {tick: self._grown(report) for tick, report in earlier._reports.items()}
@@ -182,7 +195,7 @@ class Market:
         part = np.where(total > 0, spent / np.maximum(total * MICROS, 1e-9), 0.0)[..., None] * share
         seen = Hour(*(each[..., 0] * part for each in (hour.impressions, hour.clicks, hour.cost)))
         self._day.spent += spent
-        self._month = np.where(moment.new_month, 0, self._month) + spent.sum(axis=1)
+        self._month = np.where(moment.new_month[:, None], 0, self._month) + spent
         learning = self.world.dynamics.learning.rate(past.conversions, past.hours)
         conversions, clicks, brought = self._happen(moment, seen.clicks, now.rate * learning, spent)
         past.close(rivals.speed, seen.impressions.sum(axis=2), now.auctions, brought, bids > 0)

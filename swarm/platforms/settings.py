@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from swarm.effects.proposals import Field
 from swarm.platforms.phases import significant
-from swarm.platforms.protocol import Effects
+from swarm.platforms.protocol import Capabilities, Changes, Effects
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -59,6 +59,29 @@ class Settings:
     def _index(effects: Effects, rows: NDArray[np.bool_], field: Field) -> tuple[NDArray[np.integer], ...]:
         place = (effects.campaign[rows], effects.channel[rows])
         return (*place, effects.creative[rows]) if field == Field.WEIGHT else place
+
+    def change(self, effects: Effects, who: str, tick: int, number: int) -> Changes:
+        """Set absolute values for somebody else; what that changed, counted on from change ``number``."""
+        at = self.read(effects) != effects.value
+        effects = effects.take(at)
+        old, count = self.read(effects), len(effects)
+        self.apply(effects)
+        return Changes(
+            number + 1 + np.arange(count), np.full(count, tick), np.full(count, who), effects.campaign,
+            effects.channel, effects.field, effects.creative, old, effects.value,
+        )  # fmt: skip
+
+
+def unfit(effects: Effects, capabilities: Capabilities) -> NDArray[np.str_]:
+    """[n] why a platform would refuse each write whatever its state, empty where it would not."""
+    field, value = effects.field, effects.value
+    budget = field == Field.BUDGET
+    why = np.full(len(effects), "", dtype="<U32")
+    why[(field <= Field.BID) & (value % capabilities.unit != 0)] = "no multiple of the unit"
+    why[budget & (value != 0) & (value < capabilities.least_budget)] = "below the least budget"
+    why[(field == Field.STATUS) & (value > 1)] = "no such status"
+    why[value < 0] = "negative"
+    return why
 
 
 @dataclass

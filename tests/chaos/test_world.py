@@ -14,6 +14,8 @@ from swarm.platforms.protocol import Effects
 from swarm.spec.campaign import Campaign
 from tests.conftest import scenario_of
 
+NOTHING = np.zeros(1, dtype=np.int64)
+
 
 def effects(intent: int, value: int) -> Effects:
     """A bid on the first campaign's first channel."""
@@ -30,13 +32,13 @@ def test_a_torn_line_was_never_applied_and_harms_none_that_follow(
         scenario = scenario_of("torn", 1, tmp_path)
         market, path = Market(scenario), tmp_path / "market.jsonl"
         await market.admit(examples, 0)
-        await market.apply(effects(1, 5), 0)
+        await market.write(effects(1, 5), NOTHING, 0)
         whole = path.read_bytes()
-        await market.apply(effects(2, 7), 1)
+        await market.write(effects(2, 7), NOTHING, 1)
         path.write_bytes(whole + path.read_bytes()[len(whole) :][:kept])
         second = Market(scenario)
-        found = [int(value) for value in await second.read_back(effects(1, 5))]
-        await second.apply(effects(3, 9), 1)
-        return [*found, *(int(value) for value in await Market(scenario).read_back(effects(3, 9)))]
+        found = (await second.read(effects(1, 5), 1)).value.tolist()
+        await second.write(effects(3, 9), NOTHING, 1)
+        return [*found, *(await Market(scenario).read(effects(3, 9), 1)).value.tolist()]
 
     assert asyncio.run(story()) == [5, 9]
