@@ -13,8 +13,6 @@ from typing import Any, Literal
 from swarm.effects.plans import EXPIRES_H, REMEMBERED_H, Due, Floats, Plan, alike, canonical, due_of, read
 from swarm.store.journal import Journal
 
-SINCE = 3
-"""The first schema that has plans and edits."""
 SHORTEST = 8
 """Digits of a digest that a person has to give."""
 Verdict = Literal["approved", "applied", "rejected"]
@@ -179,5 +177,6 @@ def _hour(tick: int | None) -> int:
 
 
 def rows(journal: Journal, sql: str, *values: Any) -> Sequence[Any]:
-    """Read on the journal's own connection; journals from before there were plans have none."""
-    return [] if journal._schema < SINCE else journal._db.execute(sql, values).fetchall()
+    """Read on the journal's own connection, inside the transaction that is open if there is one."""
+    with journal.snapshot() as db:
+        return db.execute(sql, values).fetchall()

@@ -81,6 +81,11 @@ CREATE TEMP VIEW candidates AS SELECT 0 AS number, 0 AS opened_tick, '' AS reaso
     2: """
 CREATE TEMP VIEW writes AS SELECT * FROM intents;
 CREATE TEMP VIEW answers AS SELECT rowid AS id, * FROM main.answers;
+CREATE TEMP VIEW plans AS SELECT '' AS digest, 0 AS tick, 0 AS expires_tick, '' AS body WHERE 0;
+CREATE TEMP VIEW plan_verdicts AS SELECT '' AS digest, 0 AS tick, '' AS verdict, '' AS who WHERE 0;
+CREATE TEMP VIEW plan_ends AS SELECT '' AS digest, 0 AS tick, '' AS result WHERE 0;
+CREATE TEMP VIEW edits AS SELECT 0 AS id, 0 AS tick, 0 AS campaign, 0 AS channel, 0 AS field, 0 AS creative, 0 AS old,
+    0 AS new, '' AS who, 0 AS seen WHERE 0;
 """,
 }
 """What lets a reader of each find what the next one has, in a file that stays as it is."""
