@@ -7,7 +7,6 @@ market's actor. The journal is told before and after if it can be; a journal tha
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from swarm.cli.plans import CONFIG, JSON, WHO
 from swarm.cli.setup import read_config, say
 from swarm.effects.door import release_kill_switch, throw_kill_switch
 from swarm.effects.proposals import Field
-from swarm.errors import SwarmError
+from swarm.errors import JournalError, SwarmError
 from swarm.platforms.market_log import Cell, append_pauses, delivering, hold_if_free
 from swarm.store.journal import INTENT_COLUMNS, Journal
 
@@ -30,7 +29,7 @@ _FOLDERS = click.option(
     "--folder", "folders", type=_PATH, multiple=True, help="A run folder elsewhere; may be repeated."
 )
 _DEADLINE_S = 10.0
-_NOT_TOLD = (ValueError, sqlite3.Error, SwarmError)
+_NOT_TOLD = (ValueError, JournalError)
 AskMarket = Callable[[str, int], int]
 """Pauses all by the actor of the swarm of this name, in a market hour; how many it paused."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,8 +49,9 @@ async def _play(market: Market) -> None:
     await market.admit(CAMPAIGNS, 0)
     on = np.array([[1, 0, 0, Field.STATUS, -1, 1], [2, 0, 1, Field.STATUS, -1, 1], [3, 1, 2, Field.STATUS, -1, 1]])
     off = np.array([[4, 1, 3, Field.STATUS, -1, 1], [5, 0, 0, Field.BUDGET, -1, 9]])
-    await market.apply(effects_of(np.concatenate([on, off]).T), 3)
-    await market.apply(effects_of(np.array([[6, 1, 3, Field.STATUS, -1, 0]]).T), HOURS - 1)
+    await market.write(effects_of(np.concatenate([on, off]).T), np.zeros(5, dtype=np.int64), 3)
+    last = effects_of(np.array([[6, 1, 3, Field.STATUS, -1, 0]]).T)
+    await market.write(last, np.ones(1, dtype=np.int64), HOURS - 1)
 
 
 def run(*words: str) -> Result:
@@ -108,8 +110,7 @@ def test_a_torn_last_line_is_no_trouble(scenario: Scenario) -> None:
 def test_a_market_that_runs_is_asked_itself(scenario: Scenario) -> None:
     """Its log is held, so nothing is appended behind its back; what it did is read back and settled."""
     running, reached = Market(scenario), Reached(str(scenario.folder))
-    with held(scenario.folder / "market.jsonl"):
-        stop(scenario.folder, "ana", reached, lambda _, tick: asyncio.run(running.pause_all(tick)))
+    stop(scenario.folder, "ana", reached, lambda _, tick: asyncio.run(running.pause_all(tick)))
     assert (True, 3, "paused by the market's actor") == (reached.done, reached.paused, reached.platform)
     assert {"applied"} == {row[4] for row in states(scenario.folder)}
 
@@ -134,7 +135,7 @@ def test_a_journal_that_cannot_be_told_stops_no_pause(
     """Everything is paused all the same, and what the journal lacks is said."""
     path = scenario.folder / "journal.sqlite"
     other = Journal(path)
-    monkeypatch.setattr("swarm.store.schema.sqlite3.connect", _impatient())
+    monkeypatch.setattr(sqlite3, "connect", _impatient())
     if harm == "corrupt":
         for beside in path.parent.glob("journal.sqlite*"):
             beside.unlink()
@@ -143,7 +144,7 @@ def test_a_journal_that_cannot_be_told_stops_no_pause(
         path.unlink()
         path.mkdir()
     else:
-        other._db.execute("BEGIN IMMEDIATE")
+        other._db.begin()
     reached = Reached(str(scenario.folder))
     stop(scenario.folder, "ana", reached, nobody)
     other.close()
@@ -154,8 +155,6 @@ def test_a_journal_that_cannot_be_told_stops_no_pause(
 
 def _impatient() -> Any:
     """SQLite that does not wait for a lock, so that the test does not either."""
-    import sqlite3
-
     connect = sqlite3.connect
     return lambda *words, **named: connect(*words, **{**named, "timeout": 0.0})
 
