@@ -149,13 +149,14 @@ class Journal:
 
     def unsettled(self) -> list[tuple[int, int, int, int, int, int]]:
         """Writes whose outcome is unknown: id, campaign, channel, field, creative, new."""
+        newest = self._newest_intent()  # first, for others may write between the two statements
         rows = self._db.execute(
             "SELECT id, campaign, channel, field, creative, new FROM writes"
             " WHERE id > ? AND state = 'intended' ORDER BY id",
             (self._settled_to,),
         ).fetchall()
         if not self._db.in_transaction:  # what belongs to one may be taken back
-            self._settled_to = rows[0][0] - 1 if rows else self._newest_intent()
+            self._settled_to = rows[0][0] - 1 if rows else newest
         return rows
 
     def _newest_intent(self) -> int:

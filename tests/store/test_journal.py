@@ -243,3 +243,23 @@ def test_totals_of_a_span(place: Place) -> None:
     assert [] == journal.totals(6)
     parts = [journal.totals(0, 2)[0], journal.totals(2)[0]]
     assert journal.totals() == [(0, 1, *(sum(each) for each in zip(*(part[2:] for part in parts), strict=True)))]
+
+
+def test_an_outcome_that_was_taken_back_leaves_its_intent_open(place: Place) -> None:
+    """What is known to be settled is looked for no more, but only once it is durable."""
+    journal = Journal(place)
+    ids = journal.intend([ROW, ROW])
+    journal.settle(ids[:1], np.array([5]))
+
+    def half_an_hour() -> None:
+        with journal.writing():
+            journal.settle(ids[1:], np.array([5]))
+            assert [] == journal.unsettled()
+            raise RuntimeError("half an hour")
+
+    with pytest.raises(RuntimeError, match="half an hour"):
+        half_an_hour()
+    assert [2] == [intent for intent, *_ in journal.unsettled()]
+    journal.settle(ids, np.array([9, 9]))
+    assert {"applied": 1, "unverified": 1} == journal.counts()
+    assert [] == journal.unsettled()
