@@ -28,7 +28,7 @@ from swarm.actors.session import simulate
 from swarm.attention.request import Answer, Request
 from swarm.brain import opening_hyper
 from swarm.errors import Failed
-from swarm.replay.again import Again
+from swarm.replay import again
 from swarm.replay.compare import Comparison
 from swarm.replay.log import Log
 from swarm.spec.campaign import Campaign
@@ -101,7 +101,7 @@ def replayed(kept: Journal, folder: Path) -> dict[str, int]:
     log = Log(kept)
     own, found = folder / "replay", Comparison(log)
     own.mkdir()
-    for hour in Again(log, own, log.first).hours(log.end):
+    for hour in again.Again(log, own, log.first).hours(log.end):
         found.add(hour)
     return {"rows": found.decisions + found.hours, "differing": found.differing + found.other_modes}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -71,12 +72,7 @@ async def _join(swarm: Swarm, new: Sequence[Campaign], tick: int) -> None:
 
 def tampered(scenario: Scenario, folder: Path, hour: int) -> Path:
     """The run's journal with twice the clicks in what one platform reported in ``hour``."""
-    path = folder / "journal.sqlite"
-    with sqlite3.connect(scenario.folder / "journal.sqlite") as source, sqlite3.connect(path) as copy:
-        source.backup(copy)
-    source.close()
-    copy.close()
-    journal = Journal(path)
+    journal = Journal(path := copied(scenario, folder))
     inputs = Inputs.kept(journal, hour)
     assert inputs is not None
     one, *others = inputs.reports
@@ -84,6 +80,14 @@ def tampered(scenario: Scenario, folder: Path, hour: int) -> Path:
     assert np.any(one.clicks)
     replace(inputs, reports=(replace(one, clicks=2 * one.clicks), *others)).keep(journal, hour)
     journal.close()
+    return path
+
+
+def copied(scenario: Scenario, folder: Path) -> Path:
+    """The run's journal once more, in ``folder``."""
+    path = folder / "journal.sqlite"
+    with closing(sqlite3.connect(scenario.folder / path.name)) as source, closing(sqlite3.connect(path)) as copy:
+        source.backup(copy)
     return path
 
 

@@ -27,7 +27,7 @@ from swarm.replay.other import Sides, by_rival, by_settings, judged
 from swarm.spec.campaign import Campaign
 from swarm.store.inputs import narrowed, widened
 from swarm.store.journal import Journal
-from tests.replay_runs import HELD, JOINS, PAUSED, STATE, opened, played, tampered
+from tests.replay_runs import HELD, JOINS, PAUSED, STATE, copied, opened, played, tampered
 from tests.store.kept import unpacked
 
 _REFUSED_BY = DECIDED.index("refused_by")
@@ -76,6 +76,21 @@ def test_a_replay_may_begin_where_a_state_was_kept(log: Log, tmp_path: Path) -> 
         found.add(hour)
     assert found.same
     assert found.hours == log.end - STATE
+
+
+def test_a_run_that_kept_inputs_from_some_hour_on_is_replayed_from_there(scenario: Scenario, tmp_path: Path) -> None:
+    """As of a journal that an earlier version began: the hours before are not there, what they did still counts."""
+    journal = Journal(copied(scenario, tmp_path))
+    with journal.writing() as db:
+        db.execute("DELETE FROM inputs WHERE tick < ?", (STATE,))
+    log, folder = Log(journal), tmp_path / "again"
+    folder.mkdir()
+    found = Comparison(log)
+    for hour in Again(log, folder, log.first).hours(STATE + 12):
+        found.add(hour)
+    assert (STATE, 12, True) == (log.first, found.hours, found.same)
+    with pytest.raises(ValueError, match=f"can be replayed from market hour {STATE} on, not from 0"):
+        Again(log, folder, 0)
 
 
 def test_other_inputs_give_other_decisions(scenario: Scenario, tmp_path: Path) -> None:
