@@ -442,3 +442,11 @@ def test_campaigns_that_rest_are_no_part_of_what_a_day_may_lower(tmp_path: Path)
     rows = (budget(0), budget(0, channel=1))
     assert {"lowering": 3} == refused(one, *rows, budget(99, channel=2), max_fall=0.5, lease=given)
     assert {} == refused(one, *rows, max_fall=0.5, lease=given)
+
+
+def test_each_share_is_its_own_setting(tmp_path: Path) -> None:
+    """A share that is in force is not written again, whatever the others are."""
+    one = door(tmp_path)
+    write(one, weight(5, 0), weight(6, 1), weight(7, 2))
+    admission = ask(one, weight(5, 0), weight(6, 1), weight(7, 2), budget(1), limits=limits())
+    assert (3, [1]) == (admission.unchanged, values(admission.effects))
