@@ -380,3 +380,73 @@ def test_the_hour_of_a_day_that_does_not_begin_changes_nothing(tmp_path: Path) -
     assert [40, 70] == one.ledger.highest[:, 0].tolist()
     assert [40, 70] == one.ledger.midnight[:, 0].tolist()
     assert 50 == one.ledger.eve[0, 0]
+
+
+@pytest.mark.parametrize(("limit", "name"), [("max_step", "step"), ("max_day_change", "day_change")])
+def test_shares_of_odd_amounts_are_rounded_down(limit: str, name: str, tmp_path: Path) -> None:
+    """Half of 101 is 50."""
+    one = door(tmp_path)
+    write(one, budget(101))
+    assert {} == refused(one, budget(151), **{limit: 0.5})
+    assert {name: 1} == refused(one, budget(152), **{limit: 0.5})
+
+
+def test_a_raise_from_one_micro_needs_a_word_too(tmp_path: Path) -> None:
+    """A launch from nothing has no share, anything else has."""
+    one = door(tmp_path)
+    write(one, budget(1))
+    assert {"approval": 1} == refused(one, budget(2), ask_above=0.2)
+
+
+def test_a_raise_adds_what_it_raises_by(tmp_path: Path) -> None:
+    """To the sum of budgets."""
+    one = door(tmp_path)
+    write(one, budget(50))
+    assert {} == refused(one, budget(60), daily_nominal=60)
+    assert {"daily_nominal": 1} == refused(one, budget(60), daily_nominal=59)
+
+
+def test_what_its_own_cap_refuses_takes_no_room_of_a_shared_one(tmp_path: Path) -> None:
+    """The other campaign's raise fits."""
+    rows, given = (budget(50), budget(40, campaign=1)), shared([0, 0], daily=100)
+    admission = ask(door(tmp_path, 2), *rows, limits=limits(2, daily_nominal=np.array([49, 100]), shared=given))
+    assert {"daily_nominal": 1} == admission.refused
+    assert [40] == values(admission.effects)
+
+
+def test_an_untouched_budget_is_counted_by_its_own_ceiling(tmp_path: Path) -> None:
+    """Two budgets to come where nobody edited it, one where somebody did; the raised one was edited."""
+    one = door(tmp_path)
+    write(one, budget(50))
+    one.ledger.touched[:] = False
+    parts = np.empty((2, 1, 4), dtype=np.int64)
+    parts[0], parts[1] = 40, 20
+    passed = replace(limits(monthly=203), month_ahead=parts)
+    assert {} == ask(one, budget(1, channel=1), limits=passed).refused
+    one.settle(one.unsettled(), np.array([0]))
+    assert {"monthly": 1} == ask(one, budget(1, channel=1), limits=replace(passed, monthly=np.array([202]))).refused
+
+
+def test_what_lowers_no_budget_passes_beside_too_much_lowering(tmp_path: Path) -> None:
+    """A lower bid and a lower share are no part of it."""
+    one = delivering(tmp_path)
+    write(one, bid(9), weight(9, 0))
+    admission = ask(one, *(budget(0, channel=c) for c in range(3)), bid(8), weight(8, 0), limits=limits(max_fall=0.5))
+    assert {"lowering": 3} == admission.refused
+    assert [8, 8] == values(admission.effects)
+
+
+def test_campaigns_that_rest_are_no_part_of_what_a_day_may_lower(tmp_path: Path) -> None:
+    """Half of the other's 400, to the micro."""
+    one, given = delivering(tmp_path, 2), replace(ALWAYS, resting=(1,))
+    rows = (budget(0), budget(0, channel=1))
+    assert {"lowering": 3} == refused(one, *rows, budget(99, channel=2), max_fall=0.5, lease=given)
+    assert {} == refused(one, *rows, max_fall=0.5, lease=given)
+
+
+def test_each_share_is_its_own_setting(tmp_path: Path) -> None:
+    """A share that is in force is not written again, whatever the others are."""
+    one = door(tmp_path)
+    write(one, weight(5, 0), weight(6, 1), weight(7, 2))
+    admission = ask(one, weight(5, 0), weight(6, 1), weight(7, 2), budget(1), limits=limits())
+    assert (3, [1]) == (admission.unchanged, values(admission.effects))

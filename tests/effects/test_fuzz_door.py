@@ -19,10 +19,9 @@ ROWS, CAP = 2, 1000
 EDGES = (0, 1, -1, 2, 100, CAP, CAP + 1, 2**31, 2**53, 2**62 - 1, 2**62, 2**63 - 1, -(2**62), -(2**63))
 VALUES = st.one_of(st.sampled_from(EDGES), st.integers(-(2**63), 2**63 - 1), st.integers(-5, 2 * CAP))
 PLACES = st.one_of(st.integers(-1, 4), st.sampled_from([-(2**31), 2**31 - 1]))
-BATCHES = st.lists(
-    st.tuples(PLACES, PLACES, st.integers(-128, 127) | st.integers(0, 3), st.integers(-(2**15), 2**15 - 1) | st.integers(-1, 3), VALUES),
-    max_size=8,
-)  # fmt: skip
+FIELDS = st.integers(-128, 127) | st.integers(0, 3)
+CREATIVE = st.integers(-(2**15), 2**15 - 1) | st.integers(-1, 3)
+BATCHES = st.lists(st.tuples(PLACES, PLACES, FIELDS, CREATIVE, VALUES), max_size=8)
 
 
 def check(batch: list[Row]) -> None:

@@ -203,7 +203,7 @@ def run(examples: int, seen: Callable[[Verdict], object] = lambda verdict: None)
     """So many examples, the same every time; ``seen`` is told what the judge says of each."""
     how = settings(max_examples=examples, stateful_step_count=STEPS, deadline=None, derandomize=True, database=None)
     machine = type("Promises", (Promises,), {"seen": staticmethod(seen)})
-    run_state_machine_as_test(machine, settings=how)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(machine, settings=how)
 
 
 def test_promises() -> None:

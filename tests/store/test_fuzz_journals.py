@@ -7,20 +7,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import strategies as st
 
-from swarm.cli import explain, report, tune
 from swarm.effects.door import Door
 from swarm.errors import SwarmError
 from swarm.platforms.channels import FOUR
 from swarm.store.journal import Journal
 from tests.effects.doors import CREATIVES, began
 from tests.fuzz import TIERS, each
-from tests.observe.runs import BERLIN, CAMPAIGNS, play
+from tests.observe.runs import CAMPAIGNS, play
 
 CLEAR = (sqlite3.DatabaseError, ValueError, SwarmError)
 """What reading a damaged journal may raise."""
@@ -72,18 +69,3 @@ def test_a_damaged_journal_lets_nothing_pass_or_works(examples: int, whole: byte
             journal.close()
 
     each(DAMAGE, check, examples)
-
-
-@TIERS
-def test_commands_tell_of_damage_in_one_line(examples: int, whole: bytes, tmp_path: Path) -> None:
-    """What people read a run with ends with an error of its own, never with a traceback."""
-
-    def check(drawn: tuple[Damage, tuple[click.Command, tuple[str, ...]]]) -> None:
-        damage, (command, words) = drawn
-        (tmp_path / "journal.sqlite").write_bytes(damaged(whole, damage))
-        result = CliRunner().invoke(command, [*words, "--folder", str(tmp_path)])
-        error = result.exception
-        assert error is None or isinstance(error, (SystemExit, *CLEAR)), repr(error)
-
-    commands = st.sampled_from([(explain.command, (BERLIN.name,)), (tune.history, ()), (report.command, ())])
-    each(st.tuples(DAMAGE, commands), check, examples)
