@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import ray
+from numpy.typing import NDArray
 
 from policies.frames import Floats, Ints
 from swarm import portfolio
@@ -27,7 +28,7 @@ from swarm.effects.proposals import Proposals
 from swarm.effects.writer import APPLIED, UNVERIFIED, Found, Outcomes, Written, differing
 from swarm.errors import SwarmError
 from swarm.observe.logging import bind_tick, configure_logging
-from swarm.platforms.protocol import Capabilities, Changes, Effects, OverQuota, State
+from swarm.platforms.protocol import Capabilities, Changes, Effects, OverQuota, Spending, State
 from swarm.platforms.quotas import Bucket, Room
 from swarm.platforms.sight import Sight
 from swarm.spec.campaign import Campaign
@@ -47,6 +48,9 @@ class Standing:
     """[R] what the monthly and lifetime caps leave for the worst case of a day, currency units."""
     exposure_share: float
     """Highest worst case of the day over its cap."""
+    spending: Spending
+    learning: NDArray[np.bool_]
+    """[R, C] where the platforms say that they learn."""
 
 
 @bounded()
@@ -170,7 +174,8 @@ class Dispatcher:
             _room(limits.monthly, ledger.month, limits.month_ahead[1], factor),
             _room(limits.lifetime, ledger.lifetime, limits.life_ahead[1], factor),
         )
-        return Standing(now, room, float((exposure / limits.daily_exposure).max(initial=0.0)))
+        share = float((exposure / limits.daily_exposure).max(initial=0.0))
+        return Standing(now, room, share, sight.spending, ledger.learning)
 
     async def write(self, asked: Proposals, lease: Lease, tick: int) -> dict[str, int]:
         """Judge hour ``tick``'s batch, write what passes, read it back; counts by result.

@@ -98,7 +98,6 @@ class Hour:
         await self._usual(tick)
         tuning = brain.tuning
         standing: Standing = await self._call(dispatcher, "standing", tick)
-        spending: Spending = await self._call(self._children["market"], "spending", tick)
         away = self._children.away
         parts, memories, reports = zip(*await self._observe(tick, away), strict=True)
         evidence = Evidence.concat(list(parts))
@@ -106,7 +105,7 @@ class Hour:
         await self._attend(tick, evidence)
         plan = brain.plan(brain.calendar.at(tick), evidence, standing.now.highest, standing.room)
         lease = brain.lease(tick, time.time() + self._lease_s)
-        inputs = Inputs.of(brain, reports, spending, standing.room, frozenset(away))
+        inputs = Inputs.of(brain, reports, standing, frozenset(away))
         if brain.tuning is not tuning:
             inputs = replace(inputs, tuning=brain.tuning)
         asked = await self._propose(tick, plan, standing, lease, away)

@@ -122,7 +122,7 @@ def _check(path: Path, scenario: Scenario) -> None:
     """
     try:
         journal = Journal(path, read_only=True)
-    except (ValueError, sqlite3.DatabaseError) as error:
+    except (ValueError, JournalError) as error:
         raise Failed(f"{path}: {error}") from error
     Checkpoint(journal).load(Brain(scenario.config, scenario.channels, Traffic(HOUR_OF_WEEK)), scenario)
     journal.close()

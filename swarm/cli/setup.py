@@ -69,7 +69,7 @@ def open_journal(folder: Path | None, store: Path) -> Journal:
         raise click.BadParameter(f"{chosen} has no journal; run folders that have one: {others}", param_hint="--folder")
     try:
         return Journal(chosen / _JOURNAL, read_only=True)
-    except (ValueError, sqlite3.DatabaseError) as error:
+    except (ValueError, JournalError) as error:
         raise click.ClickException(f"{chosen / _JOURNAL}: {error}") from error
 
 
@@ -80,7 +80,7 @@ def open_to_write(folder: Path) -> Journal:
         raise click.ClickException(f"{folder} has no journal; run folders that have one: {others}")
     try:
         return Journal(folder / _JOURNAL)
-    except (ValueError, sqlite3.DatabaseError) as error:
+    except (ValueError, JournalError) as error:
         raise click.ClickException(f"{folder / _JOURNAL}: {error}") from error
 
 

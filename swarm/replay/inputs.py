@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from policies.frames import Floats, Ints, Report
 from policies.health import Gate, Mode
 from policies.tuning import Tuning
+from swarm.actors.dispatcher import Standing
 from swarm.brain import Brain
 from swarm.platforms.protocol import Spending
 from swarm.spec.money import MICROS
@@ -34,6 +35,8 @@ class Inputs:
     reports: tuple[Report | None, ...]
     """Each platform's newest report, on its own channels."""
     spending: Spending
+    learning: NDArray[np.bool_]
+    """[R, C] where the platforms said that they learn."""
     room: Floats
     """[R] what the longer caps left for the worst case of a day, currency units."""
     gate: Gate
@@ -50,13 +53,14 @@ class Inputs:
 
     @classmethod
     def of(
-        cls, brain: Brain, reports: Sequence[Report | None], spending: Spending, room: Floats, away: frozenset[str]
+        cls, brain: Brain, reports: Sequence[Report | None], standing: Standing, away: frozenset[str]
     ) -> Inputs:
         """Of an hour without a lesson that ``brain`` has just decided."""
         return cls(
             reports=tuple(reports),
-            spending=spending,
-            room=room,
+            spending=standing.spending,
+            learning=standing.learning,
+            room=standing.room,
             gate=brain.gate,
             paused=brain.paused,
             floor=brain.floor,
@@ -88,11 +92,13 @@ class Inputs:
         facts, arrays = found[0], widened(found[1])
         reports = tuple(_report(n, hour, arrays) for n, hour in enumerate(facts["reports"]))
         today, lifetime, earlier = (arrays[name].astype(np.int64) for name in ("today", "lifetime", "earlier"))
+        as_of = arrays["as_of"].astype(np.int64)
         tuning = {name.removeprefix(_TUNING): array for name, array in arrays.items() if name.startswith(_TUNING)}
         mode, since, held = facts["gate"]
         return cls(
             reports=reports,
-            spending=Spending(today + _reported(reports, today.shape), lifetime - earlier, lifetime),
+            spending=Spending(today + _reported(reports, today.shape), lifetime - earlier, lifetime, as_of),
+            learning=arrays["learning"].astype(np.bool_),
             room=arrays["room"].astype(np.float64),
             gate=Gate(Mode(mode), since, held=held),
             paused=frozenset(facts["paused"]),
@@ -108,7 +114,8 @@ class Inputs:
         rest = self.spending.today - _reported(self.reports, self.spending.today.shape)
         reports = {f"{n}.{k}": v for n, one in enumerate(self.reports) if one for k, v in _told(one).items()}
         lifetime, month = self.spending.lifetime, self.spending.month
-        return {**reports, "today": rest, "lifetime": lifetime, "earlier": lifetime - month, "room": self.room}
+        known = {"as_of": self.spending.as_of, "learning": self.learning}
+        return {**reports, **known, "today": rest, "lifetime": lifetime, "earlier": lifetime - month, "room": self.room}
 
 
 def _told(report: Report) -> dict[str, NDArray[Any]]:

@@ -55,32 +55,33 @@ class Judge:
         self._door = self._door or Door(scenario.folder, self._journal, scenario.channels, *size)
         self._door.grow(*size)
         self._campaigns, self._calendar = campaigns, scenario.calendar(campaigns)
-        self._limits = portfolio.limits(campaigns, scenario.channels)
+        self._limits = portfolio.limits(campaigns, scenario.channels, scenario.config)
 
     def follow(self, tick: int) -> None:
         """Let hour ``tick`` pass as it did."""
         self._begin(tick)
-        self._commit()
+        self._commit(tick)
 
     def _begin(self, tick: int) -> None:
         assert self._door is not None
         self._batch = self._log.batch(tick)
-        self._door.ledger.commit(self._batch.down)
+        self._door.ledger.commit(self._batch.down, tick)
         self._door.roll(self._calendar.at(tick))
 
-    def _commit(self) -> None:
+    def _commit(self, tick: int) -> None:
         assert self._door is not None
-        self._door.ledger.commit(self._batch.effects)
+        self._door.ledger.commit(self._batch.effects, tick)
 
     async def standing(self, tick: int) -> Standing:
         """Where the campaigns stood at the beginning of hour ``tick``."""
         assert self._door is not None
         self._begin(tick)
-        self._door.report(self._now.inputs.spending)
+        self._door.report(self._now.inputs.spending, self._now.inputs.learning)
         self._switch()
         opening = self._door.opening
         now = InForce(opening.budget, opening.bid, opening.weight, opening.status, opening.highest)
-        return Standing(now, self._now.inputs.room, 0.0)
+        kept = self._now.inputs
+        return Standing(now, kept.room, 0.0, kept.spending, kept.learning)
 
     def _switch(self) -> None:
         """The kill switch is no row of the journal, but its refusals are; thrown where nothing was refused, it did
@@ -91,14 +92,14 @@ class Judge:
     async def write(self, asked: Proposals, lease: Lease, tick: int) -> dict[str, int]:
         """Judge the batch, and let come of the hour what came of it then."""
         assert self._door is not None
-        limits = portfolio.limits_at(self._limits, self._campaigns, self._calendar, tick)
+        limits = portfolio.limits_at(self._limits, self._campaigns, self._scenario.channels, self._calendar, tick)
         admitted = self._door.open(asked, limits, lease, tick)
         effects, self.wanted = admitted.effects, self._door.ledger.copy()
         if len(effects):
-            self.wanted.commit(effects)
+            self.wanted.commit(effects, tick)
             before = self._door.ledger.value(effects.field, effects.campaign, effects.channel, effects.creative)
             self._door.close(admitted, before)
-        self._commit()
+        self._commit(tick)
         return {}
 
     @property

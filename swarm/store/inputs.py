@@ -72,7 +72,7 @@ def submitted(journal: Journal) -> list[int]:
 
 def schema_of(journal: Journal) -> int:
     """The file's schema, which of one that is read alone may be an old one."""
-    return journal._schema
+    return journal.schema
 
 
 def _rows(journal: Journal, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

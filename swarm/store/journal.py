@@ -54,7 +54,8 @@ class Journal:
         if not read_only:
             with self.writing():
                 migrate(self._db)
-        check(self._db)
+        self.schema = check(self._db)
+        """Of the file, which one that is only read keeps."""
         if read_only:
             show(self._db)
         self._settled_to = 0

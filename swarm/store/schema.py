@@ -112,8 +112,8 @@ def show(db: Database) -> None:
         _execute(db, _SHOWN.get(version, ""))
 
 
-def check(db: Database) -> None:
-    """See that this program knows the schema.
+def check(db: Database) -> int:
+    """The schema, which this program knows.
 
     Raises:
         ValueError: a newer version of the program wrote it.
@@ -121,6 +121,7 @@ def check(db: Database) -> None:
     """
     if (found := _version(db)) > SCHEMA_VERSION:
         raise ValueError(f"{db.place} has schema {found}, this program knows up to {SCHEMA_VERSION}: upgrade it")
+    return found
 
 
 def _begin_chain(db: Database) -> None:

@@ -101,7 +101,7 @@ def test_learning_lets_pass_what_is_no_significant_edit(row: Any, old: int, most
     """Half of the value in force, rounded down, on Google; one more would make it learn anew."""
     one = door(tmp_path)
     write(one, row(old))
-    one.learning(np.ones((1, 4), dtype=np.bool_))
+    one.ledger.learning[:] = True
     assert {"learning": 1} == refused(one, row(most + 1))
     assert {} == refused(one, row(most))
     assert {} == refused(one, row(most + 1), protect_learning=False)
