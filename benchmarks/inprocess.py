@@ -106,20 +106,28 @@ class Swarm:
 
     async def start(self) -> None:
         """Tell everybody of the campaigns."""
-        await self.market.admit(self.campaigns, 0)
-        await self._dispatcher.admit(self.campaigns, 0)
+        await self.tell_everybody(0)
+
+    async def tell_everybody(self, tick: int) -> None:
+        """Tell everybody of the campaigns before hour ``tick``."""
+        await self.market.admit(self.campaigns, tick)
+        await self._dispatcher.admit(self.campaigns, tick)
         steps = portfolio.steps(self.campaigns)
         for platform, agent in self._agents.items():
             shard = Shard(self.brain.portfolio.columns(self._slices[platform]), self.calendar, steps)
-            await agent.take(shard, None)
+            await agent.take(shard, self._roster.memories.get(platform))
 
     async def hour(self, tick: int) -> None:
         """One market hour, kept as the coordinator keeps it."""
         done = await self._hour.run(tick)
         self._roster.memories, brain = done.memories, self.brain
-        self.journal.outcomes(done.reported())
         why = {**brain.attention.signals, "healthy": done.healthy}
-        self.journal.tick(tick, self.calendar.utc(tick).isoformat(), brain.gate.mode, brain.attention.coherence, why)
+        with self.journal.writing():
+            self.journal.outcomes(done.reported())
+            done.inputs.keep(self.journal, tick)
+            self.journal.tick(
+                tick, self.calendar.utc(tick).isoformat(), brain.gate.mode, brain.attention.coherence, why
+            )
 
     @contextmanager
     def connected(self) -> Iterator[None]:

@@ -2,7 +2,8 @@
 
 A run on Ray keeps the answers of attention that it decided by. The same hours are then decided again in one process,
 by the same classes with plain calls between them, from those answers, on a market of the same seed that knows
-nothing of the first run. What Ray adds (processes, messages, deadlines, order of arrival) must not show.
+nothing of the first run. What Ray adds (processes, messages, deadlines, order of arrival) must not show. Nor does it
+where the hours are replayed from the journal alone, without a market.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,9 @@ from swarm.actors.session import simulate
 from swarm.attention.request import Answer, Request
 from swarm.brain import opening_hyper
 from swarm.errors import Failed
+from swarm.replay.again import Again
+from swarm.replay.compare import Comparison
+from swarm.replay.log import Log
 from swarm.spec.campaign import Campaign
 from swarm.spec.money import MICROS
 from swarm.store.journal import Journal
@@ -87,7 +92,18 @@ def same(scenario: Scenario, campaigns: Sequence[Campaign]) -> dict[str, Any]:
     folder.mkdir()
     kept = Journal(scenario.folder / "journal.sqlite", read_only=True)
     own, spent = decided_again(replace(scenario, folder=folder), campaigns, kept)
-    return {**compared(kept, own, len(campaigns)), "spend": _spend(run, spent)}
+    return {**compared(kept, own, len(campaigns)), "replay": replayed(kept, folder), "spend": _spend(run, spent)}
+
+
+def replayed(kept: Journal, folder: Path) -> dict[str, int]:
+    """The hours of ``kept`` decided again without a market, from what they were decided from; ``folder`` is for files
+    of its own."""
+    log = Log(kept)
+    own, found = folder / "replay", Comparison(log)
+    own.mkdir()
+    for hour in Again(log, own, log.first).hours(log.end):
+        found.add(hour)
+    return {"rows": found.decisions + found.hours, "differing": found.differing + found.other_modes}
 
 
 def compared(kept: Journal, own: Journal, campaigns: int) -> dict[str, Any]:

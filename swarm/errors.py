@@ -35,3 +35,7 @@ class TimedOut(SwarmError):
 
 class Failed(SwarmError):
     """The callee tried and failed; the cause is attached."""
+
+
+class JournalError(SwarmError):
+    """The journal could not be read or written; nothing of the write that was asked for is acknowledged."""

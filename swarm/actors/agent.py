@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import ray
@@ -85,16 +86,16 @@ class PlatformAgent:
     async def take(self, shard: Shard, memory: Memory | None) -> None:
         """Look after ``shard`` from now on, going on from ``memory``."""
         self._shard = shard
-        self._market = ray.get_actor("market", namespace=self._namespace)
-        self._seen: tuple[int, tuple[Evidence, Memory, Outcomes | None]] | None = None
+        self._market = self._outside()
+        self._seen: tuple[int, tuple[Evidence, Memory, Report | None]] | None = None
         self._agent = Agent(self._platform, self._columns)
         self._agent.resume(memory)
         self._log.info("shard_taken", campaigns=shard.portfolio.shape[0], resumed=memory is not None)
 
     async def observe(
         self, tick: int, rate: Floats, season: Floats, keep: Floats, trust: bool
-    ) -> tuple[Evidence, Memory, Outcomes | None]:
-        """Learn from the platform's newest report; evidence, all that is known, and what the hour brought.
+    ) -> tuple[Evidence, Memory, Report | None]:
+        """Learn from the platform's newest report; evidence, all that is known, and the report.
 
         ``rate`` [R, C, K]: conversions per click that the last plan expected. ``season`` [R]: how far traffic follows
         the usual week. ``keep`` [R]: share of its evidence that an hour keeps. ``trust``: false while conversions
@@ -110,9 +111,13 @@ class PlatformAgent:
             self._shard.portfolio, report, hour, rate, traffic=traffic, keep=keep, trust=trust
         )
         assert self._agent.memory is not None
-        seen = evidence, self._agent.memory, None if report is None else Outcomes.of(report)
+        seen = evidence, self._agent.memory, report
         self._seen = (tick, seen)
         return seen
+
+    def _outside(self) -> Any:
+        """What the platform's reports are asked of."""
+        return ray.get_actor("market", namespace=self._namespace)
 
     async def propose(self, tick: int, plan: Plan, now: InForce, lease: Lease) -> Proposals:
         """Settings to write in this hour, after ``observe`` of the same hour."""

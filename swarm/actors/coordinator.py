@@ -32,6 +32,7 @@ from swarm.observe.metrics import Metrics
 from swarm.platforms.traffic import HOUR_OF_WEEK
 from swarm.portfolio import limits
 from swarm.spec.campaign import Campaign
+from swarm.store.inputs import STATE_EVERY_H, inputs_of, keep_state
 from swarm.store.journal import Journal
 
 _POLL_S = 1.0
@@ -271,7 +272,10 @@ class Coordinator:
         self._roster.memories = done.memories
         with self._journal.writing():  # half an hour in the journal would be done again on top of itself
             self._journal.outcomes(done.reported())
+            done.inputs.keep(self._journal, tick)
             self._checkpoint.save(brain, done.memories, tick + 1)
+            if (tick + 1) % STATE_EVERY_H == 0:
+                keep_state(self._journal, tick + 1)
             self._journal.tick(tick, self._time().isoformat(), str(brain.gate.mode), brain.attention.coherence, why)
         self._reporter.hour(brain, done)
         self._log.info("hour", mode=str(brain.gate.mode), coherence=brain.attention.coherence, **done.result)
@@ -293,6 +297,8 @@ class Coordinator:
         if not self._journal.campaigns():
             self._journal.hyper(1, 0, self._brain.tuning.hyper.values, {})
             return
+        if self._tick and inputs_of(self._journal, self._tick - 1) is None:  # of before inputs were kept
+            keep_state(self._journal, self._tick)
         kept = self._checkpoint.load(self._brain, self._scenario)
         self._roster.memories = kept.memories
         if kept.anew:

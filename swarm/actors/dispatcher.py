@@ -28,7 +28,7 @@ from swarm.effects.writer import APPLIED, UNVERIFIED, Found, Outcomes, Written, 
 from swarm.errors import SwarmError
 from swarm.observe.logging import bind_tick, configure_logging
 from swarm.platforms.protocol import Capabilities, Changes, Effects, OverQuota, State
-from swarm.platforms.quotas import Bucket
+from swarm.platforms.quotas import Bucket, Room
 from swarm.platforms.sight import Sight
 from swarm.spec.campaign import Campaign
 from swarm.spec.money import MICROS
@@ -142,8 +142,8 @@ class Dispatcher:
             return
         found: Found = await self._call(self._market, "read", changes.effects, tick)
         rising = changes.effects.take(np.argsort(changes.new, kind="stable"))  # the highest budget of a day counts
-        self._door.ledger.commit(rising, tick)
-        self._door.ledger.commit(replace(changes.effects, value=found.value).take(found.seen), tick)
+        self._door.ledger.edited(rising, tick)
+        self._door.ledger.edited(replace(changes.effects, value=found.value).take(found.seen), tick)
         for platform, own in self._scenario.slices().items():
             of = (changes.channel >= own.start) & (changes.channel < own.stop)
             self._known[platform] = int(changes.number[of].max(initial=self._known.get(platform, 0)))
@@ -158,8 +158,7 @@ class Dispatcher:
             sight: Sight = await self._call(self._market, "look", self._known, tick)
             await self._notice(sight.changes, tick)
             self._door.roll(self._calendar.at(tick))
-            self._door.report(sight.spending)
-            self._door.learning(sight.learning)
+            self._door.report(sight.spending, sight.learning)
             if sight.blind:
                 self._log.warning("accounts_not_read", accounts=list(sight.blind))
         ledger, opening = self._door.ledger, self._door.opening
@@ -197,7 +196,9 @@ class Dispatcher:
     async def _write(self, asked: Proposals, lease: Lease, tick: int, word: Word | None = None) -> dict[str, int]:
         bind_tick(tick)
         assert self._door is not None
-        admitted = self._door.open(asked, self._limits_at(tick), lease, tick, time.time(), word=word)
+        admitted = self._door.open(
+            asked, self._limits_at(tick), lease, tick, time.time(), word=word, room=self._rooms(tick)
+        )
         counts = {APPLIED: 0, UNVERIFIED: 0}
         if len(effects := admitted.effects):
             old = self._door.ledger.value(effects.field, effects.campaign, effects.channel, effects.creative)
@@ -208,6 +209,14 @@ class Dispatcher:
         result = {**counts, "unchanged": admitted.unchanged, **admitted.refused}
         self._log.info("written", **result)
         return result
+
+    def _rooms(self, tick: int) -> Room:
+        """What each account may still be sent."""
+        names, at_s = list(self._buckets), self._unix_s(tick)
+        account = np.array([names.index(channel.platform) for channel in self._scenario.channels])
+        left = np.array([bucket.room(at_s) for bucket in self._buckets.values()], dtype=np.int64)
+        kept = np.array([bucket.kept() for bucket in self._buckets.values()], dtype=np.int64)
+        return Room(account, left, kept)
 
     def _count(self, effects: Effects, tick: int) -> None:
         """What is sent takes of each account's quota."""

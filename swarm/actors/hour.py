@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import starmap
 from math import inf
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from policies.evidence import Memory
-from policies.frames import Evidence, Plan
+from policies.frames import Evidence, Plan, Report
 from policies.health import Mode
 from swarm.actors import answers
 from swarm.actors.agent import Outcomes
@@ -27,6 +27,8 @@ from swarm.brain import SIGNALS, Brain
 from swarm.effects.lease import Lease
 from swarm.effects.proposals import Proposals
 from swarm.errors import Failed, SwarmError
+from swarm.platforms.protocol import Spending
+from swarm.replay.inputs import Inputs
 from swarm.spec.config import Runtime
 from swarm.store.journal import Journal
 
@@ -35,8 +37,8 @@ LEASE_BEATS = 3
 """Heartbeats that a lease lasts in wall time: what comes later is of a coordinator that hung, or is no more."""
 
 
-Observed = tuple[Evidence, Memory, Outcomes | None]
-"""What is known of a platform, and what its newest reported hour brought."""
+Observed = tuple[Evidence, Memory, Report | None]
+"""What is known of a platform, and its newest report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Done:
     """By platform."""
     outcomes: list[tuple[slice, Outcomes | None]]
     """Each agent's columns and what its newest reported hour brought."""
+    inputs: Inputs
+    """What came from outside, for a replay."""
     healthy: bool
     """Whether its signals are of the usual kind."""
 
@@ -92,19 +96,25 @@ class Hour:
         """
         brain, dispatcher = self._brain, self._children["dispatcher"]
         await self._usual(tick)
+        tuning = brain.tuning
         standing: Standing = await self._call(dispatcher, "standing", tick)
+        spending: Spending = await self._call(self._children["market"], "spending", tick)
         away = self._children.away
-        parts, memories, outcomes = zip(*await self._observe(tick, away), strict=True)
+        parts, memories, reports = zip(*await self._observe(tick, away), strict=True)
         evidence = Evidence.concat(list(parts))
         healthy = await self._assess(tick, evidence)
         await self._attend(tick, evidence)
         plan = brain.plan(brain.calendar.at(tick), evidence, standing.now.highest, standing.room)
         lease = brain.lease(tick, time.time() + self._lease_s)
+        inputs = Inputs.of(brain, reports, spending, standing.room, frozenset(away))
+        if brain.tuning is not tuning:
+            inputs = replace(inputs, tuning=brain.tuning)
         asked = await self._propose(tick, plan, standing, lease, away)
         result = await self._call(dispatcher, "write", Proposals.concat(asked), lease, tick)
         known = dict(zip(self._slices, memories, strict=True))
+        outcomes = [None if report is None else Outcomes.of(report) for report in reports]
         parts_of = list(zip(self._slices.values(), outcomes, strict=True))
-        return Done(evidence, standing, result, known, parts_of, healthy, away)
+        return Done(evidence, standing, result, known, parts_of, inputs, healthy, away)
 
     async def _observe(self, tick: int, away: Set[str]) -> list[Observed]:
         brain = self._brain

@@ -49,6 +49,7 @@ class Scenario:
             "config": self.config.model_dump(mode="json"),
             "first": self.first.isoformat(),
             "days": self.days,
+            "anchor": self.anchor,
             "daily": None if self.daily is None else self.daily.tolist(),
         }
 

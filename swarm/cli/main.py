@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from swarm.cli import cluster, explain, report, run, specs, tune
+from swarm.cli import cluster, explain, plans, replay, report, run, safety, specs, tune, undo
 from swarm.errors import Gone, SwarmError
 
 NOT_UP, FAILED = 3, 1
@@ -21,8 +21,10 @@ def cli() -> None:
 
 for command in (
     specs.validate, specs.schema, specs.init, specs.config, run.run, cluster.up, cluster.submit, cluster.status,
-    cluster.watch, cluster.mode, cluster.pause, cluster.resume, cluster.down, explain.command, report.command,
-    tune.tune,
+    cluster.watch, cluster.mode, cluster.pause, cluster.resume, cluster.down, explain.command, replay.command,
+    report.command,
+    tune.tune, plans.plan, plans.approve, plans.reject, plans.apply, undo.rollback_, undo.drift, safety.pause_all,
+    safety.resume_writes,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -73,6 +73,17 @@ def open_journal(folder: Path | None, store: Path) -> Journal:
         raise click.ClickException(f"{chosen / _JOURNAL}: {error}") from error
 
 
+def open_to_write(folder: Path) -> Journal:
+    """The journal in ``folder``, to write to beside whoever has it open; what is no journal ends the command."""
+    if not (folder / _JOURNAL).exists():
+        others = ", ".join(map(str, _runs(folder.parent))) or "none"
+        raise click.ClickException(f"{folder} has no journal; run folders that have one: {others}")
+    try:
+        return Journal(folder / _JOURNAL)
+    except (ValueError, sqlite3.DatabaseError) as error:
+        raise click.ClickException(f"{folder / _JOURNAL}: {error}") from error
+
+
 def _runs(store: Path) -> list[Path]:
     """Folders below ``store`` that have a journal, the one written last first."""
     return sorted((path.parent for path in store.glob(f"*/{_JOURNAL}")), key=_written, reverse=True)

@@ -22,6 +22,7 @@ from swarm.effects.limits import Limits
 from swarm.effects.proposals import Field, Proposals
 from swarm.platforms.calendar import Began, Moment
 from swarm.platforms.protocol import Channel, Effects, Spending
+from swarm.platforms.quotas import Room
 from swarm.store.journal import Journal
 
 KILL_FILE = "KILL"
@@ -132,27 +133,27 @@ class Door:
             self.opening = self.ledger.copy()
             self._rolled = moment.tick
 
-    def report(self, spending: Spending) -> None:
-        """What the platforms say was spent."""
+    def report(self, spending: Spending, learning: NDArray[np.bool_] | None = None) -> None:
+        """What the platforms say was spent, and [R, C] where they say that they learn."""
         self.ledger.report(spending)
-
-    def learning(self, learning: NDArray[np.bool_]) -> None:
-        """[R, C] where the platforms say that they learn."""
-        self.ledger.learning = learning
+        if learning is not None:
+            self.ledger.learning = learning
 
     def open(
-        self, asked: Proposals, limits: Limits, lease: Lease, tick: int, now_s: float = 0.0, *, word: Word | None = None
-    ) -> Admission:
+        self, asked: Proposals, limits: Limits, lease: Lease, tick: int, now_s: float = 0.0, *,
+        word: Word | None = None, room: Room | None = None,
+    ) -> Admission:  # fmt: skip
         """Judge a batch at Unix time ``now_s``; what passes is on disk when this returns.
 
-        ``word``: a person's, for each write; without it nobody has said anything.
+        ``word``: a person's, for each write; without it nobody has said anything. ``room``: what the accounts may be
+        sent; without it as much as one likes.
         """
         self._tick, word = tick, word or Word.none(len(asked))
         known = self.ledger.knows(asked.field, asked.campaign, asked.channel, asked.creative)
         strange, asked, word = asked.take(~known), asked.take(known), word.take(known)
         old = self.ledger.value(asked.field, asked.campaign, asked.channel, asked.creative)
         changes = asked.new != old
-        case = self._case(asked.take(changes), old[changes], limits, lease, tick, now_s, word.take(changes))
+        case = self._case(asked.take(changes), old[changes], limits, lease, tick, now_s, word.take(changes), room)
         self.epoch = max(self.epoch, lease.epoch)
         refused = np.concatenate([refusals(case), np.full(len(strange), "known")])
         judged = Proposals.concat([case.asked, strange])
@@ -166,12 +167,14 @@ class Door:
         return Admission(effects, stopped, int((~changes).sum()))
 
     def _case(
-        self, asked: Proposals, old: Ints, limits: Limits, lease: Lease, tick: int, now_s: float, word: Word
-    ) -> Case:
+        self, asked: Proposals, old: Ints, limits: Limits, lease: Lease, tick: int, now_s: float, word: Word,
+        room: Room | None = None,
+    ) -> Case:  # fmt: skip
         return Case(
             asked=asked, old=old, approved=word.approved, expected=word.expected, ledger=self.ledger, limits=limits,
             factor=self._factor, significant=self._significant, lease=lease, tick=tick, epoch=self.epoch, now_s=now_s,
-            day_began=self._day_began, killed=self.killed, open=self.unsettled().campaign.astype(np.int64),
+            day_began=self._day_began, room=room or Room.none_needed(self.ledger.budget.shape[1]),
+            killed=self.killed, open=self.unsettled().campaign.astype(np.int64),
         )  # fmt: skip
 
     def close(self, admission: Admission, read_back: NDArray[np.int64]) -> int:

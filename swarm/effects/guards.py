@@ -22,6 +22,7 @@ from swarm.effects.lease import Lease, Mode
 from swarm.effects.ledger import Ledger, OverDelivery, exposure_today, unreported
 from swarm.effects.limits import NO_CAP, Autonomy, Limits
 from swarm.effects.proposals import Field, Proposals
+from swarm.platforms.quotas import Room
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -54,6 +55,8 @@ class Case:
     """Unix time."""
     day_began: Ints
     """[R] first market hour of the local day."""
+    room: Room
+    """What the accounts may be sent."""
     killed: bool
     open: Ints
     """Campaigns that have a write whose outcome is unknown."""
@@ -364,10 +367,16 @@ def lowering(case: Case, alive: Bools) -> Bools:
     return np.asarray(~mine | (left >= least))
 
 
+def quota(case: Case, alive: Bools) -> Bools:
+    """No account is sent more than its platform takes, and pauses go first; the others wait for a later hour (S15)."""
+    return case.room.fits(case.asked.channel, case.pausing, alive)
+
+
 RUN: tuple[tuple[str, Callable[[Case, Bools], Bools]], ...] = (
     ("actions", actions),
     ("pauses", pauses),
     ("lowering", lowering),
+    ("quota", quota),
 )
 """Guards that look at a run as a whole."""
 

@@ -120,6 +120,12 @@ class Ledger:
         self.midnight = np.where(self.midnight == 0, self.budget, self.midnight)
         self.highest = np.maximum(self.highest, self.budget)
 
+    def edited(self, effects: Effects, tick: int) -> None:
+        """Others have set this: it is in force, and every budget's cooldown begins anew."""
+        self.commit(effects, tick)
+        at = effects.field == Field.BUDGET
+        self.raised[effects.campaign[at], effects.channel[at]] = tick
+
     def roll_day(self, rows: Bools, new_month: Bools) -> None:
         """A local day begins for ``rows`` [R]: yesterday's highest budgets and spend no longer count for today."""
         at = rows[:, None]

@@ -36,11 +36,12 @@ REASONS: Mapping[str, str] = {
     "rotate": "a share is the chance of being the best",
     "deliver": "there is money and nothing delivers",
     "rest": "no money today, or paused by a person",
-    "down": "a person took the swarm down",
+    "down": "a person stopped all delivery",
+    "rollback": "a person restores what was in force before",
 }
 """Reason codes in words."""
-_BY_PEOPLE = "down"
-_OF_A_CAMPAIGN = ("pause", "resume")
+_BY_PEOPLE = ("down", "rollback")
+_OF_A_CAMPAIGN = ("pause", "resume", "approved", "applied", "rejected")
 _FIELDS = [field.name.lower() for field in Field]
 _DOCS = {**GUARDS, "known": Ledger.knows}
 _SHARED = {"shared_daily": "daily_exposure", "shared_monthly": "monthly"}
@@ -130,6 +131,11 @@ NOTICES = {
     "release": "a person released the mode, {} until the gate says otherwise",
     "pause": "a person paused {}",
     "resume": "a person resumed {}",
+    "approved": "a person approved a plan of {}",
+    "applied": "a person had a plan of {} written",
+    "rejected": "a person rejected a plan of {}",
+    "kill_thrown": "a person threw the kill switch of {}",
+    "kill_released": "a person released the kill switch of {}",
     "quarantine": "{} put in quarantine",
     "trusted": "{} out of quarantine",
 }
@@ -143,9 +149,9 @@ class Notice:
     tick: int
     time: datetime
     what: str
-    """hold, release, pause, resume, quarantine or trusted."""
+    """One of ``NOTICES``."""
     subject: str
-    """A mode, a campaign or an actor."""
+    """A mode, a campaign, an actor or a swarm."""
     why: str
 
 
@@ -232,7 +238,7 @@ def _move(
         intent=id_, tick=tick, time=clock.local(tick), channel=_name([item.name for item in channels], channel),
         field=_name(_FIELDS, field), creative=_name(creatives, creative) if field == Field.WEIGHT else "", old=old,
         new=new, read_back=back, reason=reason, click_value=estimate, money_price=price, mode=mode, epoch=epoch,
-        proposed_by="a person" if reason == _BY_PEOPLE else f"{platform} agent", refused_by=guard,
+        proposed_by="a person" if reason in _BY_PEOPLE else f"{platform} agent", refused_by=guard,
         state="open" if state == "intended" else state, before=reported.window(channel, tick - BESIDE_H, tick),
         after=reported.window(channel, tick, tick + BESIDE_H),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from swarm.spec.checks import problems
 from swarm.spec.errors import SpecError, SpecErrors
@@ -26,6 +26,7 @@ from swarm.spec.sections import (
     Creative,
     Guardrails,
     Metadata,
+    Notification,
     Objective,
     Platform,
     Schedule,
@@ -45,6 +46,8 @@ _GOALS: dict[str, Goal] = {
 
 class Campaign(Section):
     """One campaign, on one or more platforms, with its money in one currency."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # it may be a secret by mistake
 
     api_version: Literal["swarm.ads/v1"] = Field(alias="apiVersion")
     kind: Literal["Campaign"]
@@ -67,6 +70,7 @@ class Campaign(Section):
     creatives: Annotated[tuple[Creative, ...], Field(min_length=1, max_length=16)]
     guardrails: Guardrails = Guardrails()
     autonomy: Autonomy = Autonomy()
+    notifications: Annotated[tuple[Notification, ...], Field(max_length=16)] = ()
 
     @model_validator(mode="after")
     def _across_fields(self) -> Self:

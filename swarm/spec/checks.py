@@ -40,6 +40,7 @@ def _amounts(campaign: Campaign) -> Iterator[tuple[Loc, str]]:
     ]
     named += [(("caps", name), text) for name, text in campaign.caps if name != "portfolio"]
     named += [(("bidding", name), getattr(campaign.bidding, name)) for name in ("target_cpa", "bid_min", "bid_max")]
+    named += [(("guardrails", "approval_above", "amount"), campaign.guardrails.approval_above.amount)]
     named += [(("conversion_goals", i, "value"), goal.value) for i, goal in enumerate(campaign.conversion_goals)]
     return ((loc, text) for loc, text in named if text is not None)
 

@@ -7,11 +7,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from policies.tuning import BOUNDS
 from swarm.spec.fields import Currency, IsoDate, Money, Problem, Ratio, Section, Slug, refuse
 from swarm.spec.reading import read
+from swarm.spec.secrets import SecretRef
 
 
 def _tuned(hyper: str, default: float, description: str) -> Any:
@@ -123,6 +124,32 @@ class Runtime(Section):
     restart_window_s: float = Field(default=60.0, ge=1, le=3600, description="The window that restarts are counted in")
 
 
+class Notifications(Section):
+    """Who is told what matters, beside the logs."""
+
+    webhook: SecretRef | None = Field(
+        default=None,
+        max_length=1024,
+        description="URL that notices are posted to, as a reference, env:NAME or file:/path",
+    )
+    file: str = Field(
+        default="notices.jsonl",
+        min_length=1,
+        max_length=255,
+        description="File in the run folder that notices are kept in, one JSON object a line",
+    )
+    timeout_s: float = Field(default=5.0, ge=0.1, le=60, description="Longest wait for a webhook's answer")
+    cap_refusals: int = Field(
+        default=20,
+        ge=1,
+        le=1_000_000,
+        description="Refusals by caps within 24 market hours, for each campaign in the mean, from which they are told",
+    )
+    unknown_s: float = Field(
+        default=900.0, ge=1, le=86400, description="Age from which a write whose outcome is unknown is told"
+    )
+
+
 class Guard(Section):
     """What one run may do by itself, so that broken tracking cannot switch everything off."""
 
@@ -175,6 +202,8 @@ class Store(Section):
 class SwarmConfig(Section):
     """All settings; what a file leaves out keeps its default."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)  # it may be a secret by mistake
+
     name: Slug = Field(default="swarm", description="Name of this swarm among others")
     run: Run = Run()
     market: Market = Market()
@@ -185,6 +214,7 @@ class SwarmConfig(Section):
     health: Health = Health()
     attention: Attention = Attention()
     runtime: Runtime = Runtime()
+    notifications: Notifications = Notifications()
     store: Store = Store()
     guard: Guard = Guard()
     portfolios: dict[Slug, SharedCaps] = Field(

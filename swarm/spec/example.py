@@ -72,8 +72,16 @@ guardrails:
   max_change_per_day: "1.00"
   max_bid_change_per_step: "1.00"
   max_actions_per_run: 500        # optional: no limit if left out
+  # Raises of a channel's budget that need a person's word although the mode is auto: by more than a share of the
+  # value before, or to more than an amount.
+  # approval_above: {increase: "0.30", amount: "300.00"}
 
 autonomy:
-  mode: observe                   # observe only watches, auto acts by itself
+  # observe only watches; propose files plans, which `swarm apply` has written; approve does the same for raises, which
+  # wait for `swarm approve`, and lowers and pauses by itself; auto acts by itself
+  mode: observe
+
+# Optional: who is told what concerns this campaign. A URL is a secret: say where it is kept, env:NAME or file:/path.
+# notifications: [{type: webhook, url_ref: env:SPRING_SHOES_WEBHOOK}]
 """
 """A campaign with every section, commented; it validates as it is."""

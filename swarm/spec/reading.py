@@ -15,6 +15,8 @@ from swarm.spec.fields import Problem
 from swarm.spec.yaml import Document, load_yaml
 
 M = TypeVar("M", bound=BaseModel)
+_SECRETIVE = "notifications"
+"""What stands there may be a secret by mistake, so no message repeats it."""
 
 
 def read(model: type[M], path: Path) -> tuple[M, Document]:
@@ -53,7 +55,8 @@ def _spec_errors(model: type[BaseModel], document: Document, details: ErrorDetai
             yield _placed(document, problem._replace(loc=(*details["loc"], *problem.loc)))
         return
     loc, value = details["loc"], details["input"]
-    problem = Problem(loc, _message(details), value if isinstance(value, str) else None)
+    shown = isinstance(value, str) and _SECRETIVE not in loc
+    problem = Problem(loc, _message(details), value if shown else None)
     yield _placed(document, problem, _nearest(model, details, context))
 
 

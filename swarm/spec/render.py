@@ -24,7 +24,7 @@ def _lines(model: BaseModel, indent: str) -> Iterator[str]:
             yield from _lines(value, indent + "  ")
         else:
             yield f"{indent}# {info.description}{_bounds(info)}"
-            yield f"{indent}{name}: {value}"
+            yield f"{indent}{name}: {'~' if value is None else value}"
 
 
 def _bounds(info: FieldInfo) -> str:

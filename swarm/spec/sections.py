@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from swarm.spec.fields import IsoDate, Money, Ratio, Section, Slug, later
+from swarm.spec.secrets import SecretRef
 
 Platform = Literal["google_ads", "meta", "tiktok", "linkedin"]
 """Where a campaign can run."""
@@ -18,8 +19,8 @@ Objective = Annotated[
 ]
 """What a campaign is for."""
 
-Mode = Annotated[Literal["observe", "auto"], later("propose", "approve")]
-"""Whether the runtime only watches, or acts by itself."""
+Mode = Literal["observe", "propose", "approve", "auto"]
+"""Whether the runtime watches, files plans for a person to apply, files raises to approve, or acts by itself."""
 
 Strategy = Literal["MAXIMIZE_CONVERSIONS", "MAXIMIZE_CONVERSION_VALUE", "TARGET_CPA", "TARGET_ROAS", "MAXIMIZE_CLICKS"]
 """What the bids of a campaign are after."""
@@ -137,3 +138,10 @@ class Autonomy(Section):
     """How far the runtime is trusted."""
 
     mode: Mode = "observe"
+
+
+class Notification(Section):
+    """Somebody who is told what concerns a campaign."""
+
+    type: Literal["webhook"]
+    url_ref: SecretRef = Field(description="The URL that notices are posted to, as a reference")

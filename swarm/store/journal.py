@@ -1,99 +1,111 @@
-"""The journal: one SQLite file that remembers what was asked, refused, written and learnt.
+"""The journal: what was asked, refused, written and learnt, in one SQLite file or one schema of a PostgreSQL server.
 
-Write-ahead logging with full synchronisation: what a method has returned from survives the process and the
-machine's power. Several processes may open the file; each table has one writer at a time.
+What a method has returned from survives the process and the machine's power. Several processes may have it open; each
+table has one writer at a time. Intents, their outcomes and events are written once and chained (``chain``).
 """
 
 from __future__ import annotations
 
 import io
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.store.schema import connect, connect_to_read, known_schema, migrate
+from swarm.store.chain import COLUMNS, append
+from swarm.store.database import Database, connect, is_url
+from swarm.store.schema import check, migrate, show
 
 _FOR_EVER = 2**62
 """An hour after every hour."""
-INTENT_COLUMNS = (
-    "tick",
-    "campaign",
-    "channel",
-    "field",
-    "creative",
-    "old",
-    "new",
-    "reason",
-    "estimate",
-    "price",
-    "epoch",
-    "mode",
-    "refused_by",
-    "state",
-)
+INTENT_COLUMNS = COLUMNS["intents"]
 """What an intent is told with."""
-_HOURS = """WITH RECURSIVE hours (tick) AS
-    (SELECT :first WHERE :first < :end UNION ALL SELECT tick + 1 FROM hours WHERE tick + 1 < :end) """
+_WRITES = ", ".join((*INTENT_COLUMNS, "read_back"))
+_HOURS = """WITH RECURSIVE hours (hour) AS
+    (SELECT CAST(? AS BIGINT) UNION ALL SELECT hour + 1 FROM hours WHERE hour + 1 < ?) """
 # One campaign is read hour by hour: an index that began with the campaign would find it at once, but hours are
 # written a thousand campaigns at a time, and each would then touch a page of its own.
-Row = Sequence[Any]
+_CANDIDATE = ("number", "opened_tick", "reason", "changes", "closed_tick", "result", "evidence")
+_TRAJECTORY = ("tick", "campaign", "hours", "steady", "candidates", "money", "spend", "clicks", "conversions")
+_OUTCOME = ("tick", "campaign", "channel", "spend", "clicks", "conversions")
+Row = tuple[Any, ...]
 
 
 class Journal:
-    """One run's memory on disk.
+    """One run's memory.
 
     Raises:
-        ValueError: from the constructor, if the file was written by a newer version of the program.
-        sqlite3.OperationalError: from the constructor, if a file to read is not there or no journal.
+        ValueError: from the constructor, if it was written by a newer version of the program, or a URL is given and
+            psycopg is not installed.
+        JournalError: from the constructor, if a journal to read is not there or none; from every method, if the
+            database cannot do it. Of the transaction that it comes from nothing is acknowledged.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        """Open the file, or make it; with ``read_only`` it must be there, and is left as it is."""
-        self.path = path
-        self._db = connect_to_read(path) if read_only else connect(path)
+    def __init__(self, place: Path | str, *, read_only: bool = False) -> None:
+        """Open the file, or ``postgresql://user@host/database?schema=name``, or make it; to read, it must be there."""
+        self._place = place
+        self._db = connect(place, read_only=read_only)
         if not read_only:
             with self.writing():
                 migrate(self._db)
-        self._schema = known_schema(self._db, path)
+        check(self._db)
+        if read_only:
+            show(self._db)
+        self._settled_to = 0
+        """No intent up to this one is open, nor will be."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return self._db.place
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        assert not is_url(self._place), f"{self.place} is no file"
+        return Path(self._place)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file or the connection."""
         self._db.close()
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[Database]:
         """One transaction, and what is written inside belongs to it: all of it is durable afterwards, or none."""
         if self._db.in_transaction:
             yield self._db
             return
-        self._db.execute("BEGIN IMMEDIATE")
+        self._db.begin()
         try:
             yield self._db
-            self._db.execute("COMMIT")
+            self._db.commit()
         except BaseException:
             if self._db.in_transaction:  # a full disk has rolled it back already
-                self._db.execute("ROLLBACK")
+                self._db.rollback()
             raise
 
     @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[Database]:
         """All that is read inside belongs to one moment, whatever is written meanwhile."""
-        self._db.execute("BEGIN")
+        if self._db.in_transaction:
+            yield self._db
+            return
+        self._db.begin_to_read()
         try:
-            yield
+            yield self._db
         finally:
-            self._db.execute("COMMIT")
+            self._db.rollback()
 
     def remember(self, key: str, value: str) -> None:
         """Keep a fact about the run."""
         with self.writing() as db:
-            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+            db.execute(_upsert("meta", "key", "value"), (key, value))
 
     def recall(self, key: str) -> str | None:
         """A fact about the run."""
@@ -103,7 +115,7 @@ class Journal:
     def submit(self, rows: Iterable[tuple[int, str, str, str, int]]) -> None:
         """Keep campaigns: row, name, digest, spec as JSON, tick; a name that is there is left as it is."""
         with self.writing() as db:
-            db.executemany("INSERT OR IGNORE INTO campaigns VALUES (?, ?, ?, ?, ?)", rows)
+            db.executemany("INSERT INTO campaigns VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING", rows)
 
     def campaigns(self) -> list[tuple[str, str, str]]:
         """Name, digest and spec of every campaign, by row."""
@@ -113,13 +125,8 @@ class Journal:
         """Keep writes before they are made, and refusals; columns as ``INTENT_COLUMNS``; returns their ids [n]."""
         if not rows:
             return np.zeros(0, dtype=np.int64)
-        marks = ", ".join("?" * len(INTENT_COLUMNS))
         with self.writing() as db:
-            first = db.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM intents").fetchone()[0]
-            db.executemany(
-                f"INSERT INTO intents (id, {', '.join(INTENT_COLUMNS)}) VALUES (?, {marks})",  # noqa: S608 - the columns are a constant
-                ((first + i, *row) for i, row in enumerate(rows)),
-            )
+            first = append(db, "intents", rows)
         return np.arange(first, first + len(rows), dtype=np.int64)
 
     def settle(self, ids: NDArray[np.int64], read_back: NDArray[np.int64], *, missed: str = "unverified") -> None:
@@ -127,23 +134,32 @@ class Journal:
 
         An outcome is kept once: an intent that is not open stays as it is.
         """
-        rows = [(value, value, missed, id_) for id_, value in zip(ids.tolist(), read_back.tolist(), strict=True)]
         with self.writing() as db:
-            db.executemany(
-                "UPDATE intents SET read_back = ?, state = CASE WHEN new = ? THEN 'applied' ELSE ? END"
-                " WHERE id = ? AND state = 'intended'",
-                rows,
-            )
+            asked = {intent: new for intent, *_, new in self.unsettled()}
+            rows = [
+                (intent, value, "applied" if asked.pop(intent) == value else missed)
+                for intent, value in zip(ids.tolist(), read_back.tolist(), strict=True)
+                if intent in asked
+            ]
+            append(db, "settlements", rows)
 
     def last_epoch(self) -> int:
         """The newest epoch that anything was asked under, or 0."""
-        return int(self._db.execute("SELECT COALESCE(MAX(epoch), 0) FROM intents").fetchone()[0])
+        return int(self._db.execute("SELECT COALESCE(MAX(epoch), 0) FROM intents")[0][0])
 
     def unsettled(self) -> list[tuple[int, int, int, int, int, int]]:
         """Writes whose outcome is unknown: id, campaign, channel, field, creative, new."""
-        return self._db.execute(
-            "SELECT id, campaign, channel, field, creative, new FROM intents WHERE state = 'intended' ORDER BY id"
+        rows = self._db.execute(
+            "SELECT id, campaign, channel, field, creative, new FROM writes"
+            " WHERE id > ? AND state = 'intended' ORDER BY id",
+            (self._settled_to,),
         ).fetchall()
+        if not self._db.in_transaction:  # what belongs to one may be taken back
+            self._settled_to = rows[0][0] - 1 if rows else self._newest_intent()
+        return rows
+
+    def _newest_intent(self) -> int:
+        return int(self._db.execute("SELECT COALESCE(MAX(id), 0) FROM intents")[0][0])
 
     def in_force(self, end: int) -> list[tuple[int, int, int, int, int]]:
         """Latest value read back of every setting before hour ``end``: campaign, channel, field, creative, value.
@@ -151,7 +167,7 @@ class Journal:
         What people wrote in hour ``end`` itself was there before the hour's own batch.
         """
         return self._db.execute(
-            "SELECT campaign, channel, field, creative, read_back FROM intents WHERE id IN (SELECT MAX(id) FROM intents"
+            "SELECT campaign, channel, field, creative, read_back FROM writes WHERE id IN (SELECT MAX(id) FROM writes"
             " WHERE read_back IS NOT NULL AND (tick < ? OR reason = 'down')"
             " GROUP BY campaign, channel, field, creative)",
             (end,),
@@ -160,7 +176,7 @@ class Journal:
     def budgets_between(self, first: int, end: int) -> list[tuple[int, int, int, int, int]]:
         """Budget writes from hour ``first`` to before ``end``: tick, campaign, channel, old value, value read back."""
         return self._db.execute(
-            "SELECT tick, campaign, channel, old, read_back FROM intents WHERE field = 0"
+            "SELECT tick, campaign, channel, old, read_back FROM writes WHERE field = 0"
             " AND read_back IS NOT NULL AND tick >= ? AND tick < ? ORDER BY id",
             (first, end),
         ).fetchall()
@@ -168,7 +184,7 @@ class Journal:
     def batch(self, tick: int) -> dict[str, int]:
         """What came of hour ``tick``'s own batch: writes by state, refusals by guard; people's writes left out."""
         rows = self._db.execute(
-            "SELECT CASE WHEN state = 'refused' THEN refused_by ELSE state END AS result, COUNT(*) FROM intents"
+            "SELECT CASE WHEN state = 'refused' THEN refused_by ELSE state END AS result, COUNT(*) FROM writes"
             " WHERE tick = ? AND reason <> 'down' GROUP BY result",
             (tick,),
         ).fetchall()
@@ -176,26 +192,24 @@ class Journal:
 
     def tick(self, tick: int, time: str, mode: str, coherence: float, evidence: Mapping[str, Any]) -> None:
         """Keep an hour's mode and what it rests on; a coherence of NaN, health that is missing, is kept as NULL."""
-        row = (tick, time, mode, coherence, json.dumps(evidence))
+        row = (tick, time, mode, None if isnan(coherence) else coherence, json.dumps(evidence))
         with self.writing() as db:
-            db.execute("INSERT OR REPLACE INTO ticks VALUES (?, ?, ?, ?, ?)", row)
+            db.execute(_upsert("ticks", "tick", "time", "mode", "coherence", "evidence"), row)
 
     def event(self, tick: int, kind: str, subject: str, why: str) -> None:
         """Keep what the hours cannot show by themselves: what people asked for, and quarantines."""
         with self.writing() as db:
-            db.execute("INSERT INTO events (tick, kind, subject, why) VALUES (?, ?, ?, ?)", (tick, kind, subject, why))
+            append(db, "events", [(tick, kind, subject, why)])
 
     def events(self, first: int, end: int) -> list[tuple[int, str, str, str]]:
         """Events from hour ``first`` to before ``end``: tick, kind, subject, why; the first schema had none."""
-        if self._schema < 2:
-            return []
         return self._db.execute(
             "SELECT tick, kind, subject, why FROM events WHERE tick >= ? AND tick < ? ORDER BY id", (first, end)
         ).fetchall()
 
     def last_tick(self) -> int:
         """The newest hour that was kept, or -1."""
-        return int(self._db.execute("SELECT COALESCE(MAX(tick), -1) FROM ticks").fetchone()[0])
+        return int(self._db.execute("SELECT COALESCE(MAX(tick), -1) FROM ticks")[0][0])
 
     def modes(self) -> list[tuple[int, str, float | None]]:
         """Tick, mode and coherence of every hour; None where health was missing."""
@@ -221,17 +235,21 @@ class Journal:
     def answer(self, tick: int, use_case: str, version: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep an attention answer that decisions were made from."""
         with self.writing() as db:
-            db.execute("INSERT INTO answers VALUES (?, ?, ?, ?)", (tick, use_case, version, pack(arrays)))
+            newest = db.execute("SELECT COALESCE(MAX(id), 0) FROM answers")[0][0]
+            db.execute(
+                "INSERT INTO answers VALUES (?, ?, ?, ?, ?)", (newest + 1, tick, use_case, version, pack(arrays))
+            )
 
     def answers(self) -> list[tuple[int, str, int]]:
         """Tick, use case and version of every answer."""
-        return self._db.execute("SELECT tick, use_case, version FROM answers ORDER BY rowid").fetchall()
+        return self._db.execute("SELECT tick, use_case, version FROM answers ORDER BY id").fetchall()
 
     def answered(self, tick: int, use_case: str) -> tuple[int, dict[str, NDArray[Any]]] | None:
         """Version and arrays of the answer that hour ``tick`` was decided by, None without one; the last one counts,
         for an hour that was taken back has asked before."""
         row = self._db.execute(
-            "SELECT version, arrays FROM answers WHERE tick = ? AND use_case = ? ORDER BY rowid DESC", (tick, use_case)
+            "SELECT version, arrays FROM answers WHERE tick = ? AND use_case = ? ORDER BY id DESC LIMIT 1",
+            (tick, use_case),
         ).fetchone()
         return None if row is None else (row[0], unpack(row[1]))
 
@@ -239,7 +257,7 @@ class Journal:
         """Keep a version of the hyperparameters and what spoke for it."""
         row = (version, tick, json.dumps(dict(value)), json.dumps(dict(evidence)))
         with self.writing() as db:
-            db.execute("INSERT OR REPLACE INTO hyper VALUES (?, ?, ?, ?)", row)
+            db.execute(_upsert("hyper", "version", "tick", "value", "evidence"), row)
 
     def hypers(self) -> list[tuple[int, int, dict[str, float], dict[str, Any]]]:
         """Version, tick, values and evidence, oldest first."""
@@ -248,11 +266,11 @@ class Journal:
 
     def candidates(self, rows: Iterable[tuple[int, int, str, Mapping[str, float]]]) -> None:
         """Keep candidates that run: number, market hour, reason, changes; told again, they count once."""
-        told = [(number, tick, reason, json.dumps(changes)) for number, tick, reason, changes in rows]
+        told = [
+            (number, tick, reason, json.dumps(changes), None, "running", None) for number, tick, reason, changes in rows
+        ]
         with self.writing() as db:
-            db.executemany(
-                "INSERT OR REPLACE INTO candidates (number, opened_tick, reason, changes) VALUES (?, ?, ?, ?)", told
-            )
+            db.executemany(_upsert("candidates", *_CANDIDATE), told)
 
     def verdict(self, number: int, tick: int, result: str, evidence: Mapping[str, Any]) -> None:
         """Keep what became of a candidate, and why."""
@@ -267,10 +285,8 @@ class Journal:
 
         The first schema had none.
         """
-        if self._schema < 2:
-            return []
         rows = self._db.execute(
-            "SELECT number, opened_tick, reason, changes, closed_tick, result, evidence FROM candidates ORDER BY number"
+            f"SELECT {', '.join(_CANDIDATE)} FROM candidates ORDER BY number"  # noqa: S608 - the columns are a constant
         ).fetchall()
         return [
             {
@@ -290,12 +306,12 @@ class Journal:
         conversions; told again, they count once."""
         told = [(*row[:4], json.dumps(row[4]), *row[5:]) for row in rows]
         with self.writing() as db:
-            db.executemany("INSERT OR REPLACE INTO trajectories VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", told)
+            db.executemany(_upsert("trajectories", *_TRAJECTORY, key=2), told)
 
     def outcomes(self, rows: Iterable[Row]) -> None:
         """Keep reported hours: tick, campaign, channel, spend, clicks, conversions; told again, they count once."""
         with self.writing() as db:
-            db.executemany("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)", rows)
+            db.executemany(_upsert("outcomes", *_OUTCOME, key=3), rows)
 
     def totals(self, first: int = 0, end: int = _FOR_EVER) -> list[tuple[int, int, float, float, float]]:
         """Sums over reported hours from ``first`` to before ``end``: campaign, channel, spend, clicks, conversions."""
@@ -308,15 +324,16 @@ class Journal:
     def reported(self, campaign: int, first: int, end: int) -> list[tuple[int, int, float, float, float]]:
         """A campaign's reported hours from ``first`` to before ``end``: tick, channel, spend, clicks, conversions."""
         return self._db.execute(
-            f"{_HOURS} SELECT tick, channel, spend, clicks, conversions"  # noqa: S608 - the hours are a constant
-            " FROM hours CROSS JOIN outcomes USING (tick) WHERE campaign = :campaign",
-            {"campaign": campaign, "first": first, "end": end},
+            f"{_HOURS} SELECT tick, channel, spend, clicks, conversions FROM hours CROSS JOIN outcomes"  # noqa: S608
+            " WHERE tick = hour AND campaign = ? AND tick < ? ORDER BY tick, channel",
+            (first, end, campaign, end),
         ).fetchall()
 
     def model(self, use_case: str, version: int, tick: int, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep the newest head of a model."""
+        row = (use_case, version, tick, pack(arrays))
         with self.writing() as db:
-            db.execute("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?)", (use_case, version, tick, pack(arrays)))
+            db.execute(_upsert("models", "use_case", "version", "tick", "arrays"), row)
 
     def model_tick(self, use_case: str) -> int:
         """The hour in which a model's newest head was kept, or -1."""
@@ -330,22 +347,21 @@ class Journal:
 
     def intents(self) -> list[tuple[Any, ...]]:
         """Every intent as told, with its state and read-back, oldest first."""
-        columns = ", ".join((*INTENT_COLUMNS, "read_back"))
-        return self._db.execute(f"SELECT {columns} FROM intents ORDER BY id").fetchall()  # noqa: S608 - as above
+        return self._db.execute(f"SELECT {_WRITES} FROM writes ORDER BY id").fetchall()  # noqa: S608 - constants
 
     def moves(self, campaign: int, first: int, end: int) -> list[tuple[Any, ...]]:
         """A campaign's intents from hour ``first`` to before ``end``, oldest first: id, as told, read-back."""
-        columns = ", ".join(("id", *INTENT_COLUMNS, "read_back"))
         return self._db.execute(
-            f"{_HOURS} SELECT {columns} FROM hours CROSS JOIN intents USING (tick)"  # noqa: S608 - as above
-            " WHERE campaign = :campaign ORDER BY id",
-            {"campaign": campaign, "first": first, "end": end},
+            f"{_HOURS} SELECT id, {_WRITES} FROM hours CROSS JOIN writes"  # noqa: S608 - constants
+            " WHERE tick = hour AND campaign = ? AND tick < ? ORDER BY id",
+            (first, end, campaign, end),
         ).fetchall()
 
     def counts_by_campaign(self) -> dict[int, tuple[int, int]]:
         """How many writes of each campaign were asked for, and how many of them were refused."""
         rows = self._db.execute(
-            "SELECT campaign, COUNT(*), SUM(state = 'refused') FROM intents GROUP BY campaign"
+            "SELECT campaign, COUNT(*), SUM(CASE WHEN state = 'refused' THEN 1 ELSE 0 END) FROM writes"
+            " GROUP BY campaign"
         ).fetchall()
         return {campaign: (asked, refused) for campaign, asked, refused in rows}
 
@@ -353,9 +369,20 @@ class Journal:
         """How many intents there are of each state, and refusals by guard."""
         rows = self._db.execute(
             "SELECT CASE WHEN state = 'refused' THEN 'refused by ' || refused_by ELSE state END AS s,"
-            " COUNT(*) FROM intents GROUP BY s"
+            " COUNT(*) FROM writes GROUP BY s"
         ).fetchall()
         return {str(state): int(count) for state, count in rows}
+
+
+@lru_cache
+def _upsert(table: str, *columns: str, key: int = 1) -> str:
+    """Insert, or replace the row that has the same values in the first ``key`` columns."""
+    marks, names = ", ".join("?" * len(columns)), ", ".join(columns)
+    kept = ", ".join(f"{name} = excluded.{name}" for name in columns[key:])
+    return (
+        f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - constants
+        f" ON CONFLICT ({', '.join(columns[:key])}) DO UPDATE SET {kept}"
+    )
 
 
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:

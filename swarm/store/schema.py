@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
+from collections.abc import Iterator
+
+from swarm.errors import JournalError
+from swarm.store import chain
+from swarm.store.database import Database, Row
 
 _FIRST = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -33,53 +36,119 @@ CREATE TABLE trajectories (tick INTEGER NOT NULL, campaign INTEGER NOT NULL, hou
     steady INTEGER NOT NULL, candidates TEXT NOT NULL, money REAL NOT NULL, spend REAL NOT NULL, clicks REAL NOT NULL,
     conversions REAL NOT NULL, PRIMARY KEY (tick, campaign));
 """,
+    2: """
+CREATE TABLE plans (digest TEXT PRIMARY KEY, tick INTEGER NOT NULL, expires_tick INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE plan_verdicts (digest TEXT PRIMARY KEY, tick INTEGER NOT NULL, verdict TEXT NOT NULL, who TEXT NOT NULL);
+CREATE TABLE plan_ends (digest TEXT PRIMARY KEY, tick INTEGER NOT NULL, result TEXT NOT NULL);
+CREATE TABLE edits (id INTEGER PRIMARY KEY, tick INTEGER NOT NULL, campaign INTEGER NOT NULL, channel INTEGER NOT NULL,
+    field INTEGER NOT NULL, creative INTEGER NOT NULL, old INTEGER NOT NULL, new INTEGER NOT NULL, who TEXT NOT NULL,
+    seen INTEGER NOT NULL, UNIQUE (tick, campaign, channel, field, creative, old, new));
+CREATE TABLE inputs (tick INTEGER PRIMARY KEY, facts TEXT NOT NULL, arrays BLOB NOT NULL);
+CREATE TABLE states (tick INTEGER NOT NULL, use_case TEXT NOT NULL, version INTEGER NOT NULL,
+    kept_tick INTEGER NOT NULL, arrays BLOB NOT NULL, PRIMARY KEY (tick, use_case));
+DROP INDEX intents_open;
+DROP INDEX intents_hour;
+ALTER TABLE intents RENAME TO intents_before;
+ALTER TABLE events RENAME TO events_before;
+ALTER TABLE answers RENAME TO answers_before;
+CREATE TABLE intents (id INTEGER PRIMARY KEY, tick INTEGER NOT NULL, campaign INTEGER NOT NULL,
+    channel INTEGER NOT NULL, field INTEGER NOT NULL, creative INTEGER NOT NULL, old INTEGER NOT NULL,
+    new INTEGER NOT NULL, reason TEXT NOT NULL, estimate REAL NOT NULL, price REAL NOT NULL, epoch INTEGER NOT NULL,
+    mode TEXT NOT NULL, refused_by TEXT NOT NULL, state TEXT NOT NULL, hash BLOB NOT NULL);
+CREATE INDEX intents_hour ON intents (tick, campaign);
+CREATE TABLE settlements (id INTEGER PRIMARY KEY, intent INTEGER NOT NULL UNIQUE, read_back INTEGER NOT NULL,
+    state TEXT NOT NULL, hash BLOB NOT NULL);
+CREATE TABLE events (id INTEGER PRIMARY KEY, tick INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+    why TEXT NOT NULL, hash BLOB NOT NULL);
+CREATE TABLE answers (id INTEGER PRIMARY KEY, tick INTEGER NOT NULL, use_case TEXT NOT NULL, version INTEGER NOT NULL,
+    arrays BLOB NOT NULL);
+CREATE VIEW writes AS SELECT intents.id, tick, campaign, channel, field, creative, old, new, reason, estimate, price,
+    epoch, mode, refused_by, COALESCE(settlements.state, intents.state) AS state, read_back
+    FROM intents LEFT JOIN settlements ON settlements.intent = intents.id;
+INSERT INTO answers SELECT ROW_NUMBER() OVER (), tick, use_case, version, arrays FROM answers_before;
+DROP TABLE answers_before;
+""",
 }
 """What makes the next schema of each."""
+_CHAINED = 3
+"""The first schema with a chain."""
+_SHOWN = {
+    1: """
+CREATE TEMP VIEW events AS SELECT 0 AS id, 0 AS tick, '' AS kind, '' AS subject, '' AS why WHERE 0;
+CREATE TEMP VIEW candidates AS SELECT 0 AS number, 0 AS opened_tick, '' AS reason, '' AS changes, 0 AS closed_tick,
+    '' AS result, '' AS evidence WHERE 0;
+""",
+    2: """
+CREATE TEMP VIEW writes AS SELECT * FROM intents;
+CREATE TEMP VIEW answers AS SELECT rowid AS id, * FROM main.answers;
+""",
+}
+"""What lets a reader of each find what the next one has, in a file that stays as it is."""
 SCHEMA_VERSION = 1 + len(_FORWARD)
+INPUTS_SINCE = 3
+"""The first schema with what each hour was decided from."""
 
 
-def migrate(db: sqlite3.Connection) -> None:
+def migrate(db: Database) -> None:
     """Bring the tables to today's schema, in the transaction that is open."""
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+    if not db.has("meta"):
         _execute(db, _FIRST)
         db.execute("INSERT INTO meta VALUES ('schema', '1')")
     for version in range(_version(db), SCHEMA_VERSION):
         _execute(db, _FORWARD[version])
+        if version + 1 == _CHAINED:
+            _begin_chain(db)
         db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(version + 1),))
 
 
-def known_schema(db: sqlite3.Connection, path: Path) -> int:
-    """The file's schema.
+def show(db: Database) -> None:
+    """Let an older file look like today's, to those who read it."""
+    for version in range(_version(db), SCHEMA_VERSION):
+        _execute(db, _SHOWN.get(version, ""))
+
+
+def check(db: Database) -> None:
+    """See that this program knows the schema.
 
     Raises:
-        ValueError: it was written by a newer version of the program.
+        ValueError: a newer version of the program wrote it.
+        JournalError: it does not say.
     """
-    found = _version(db)
-    if found > SCHEMA_VERSION:
-        raise ValueError(f"{path} has schema {found}, this program knows up to {SCHEMA_VERSION}: upgrade it")
-    return found
+    if (found := _version(db)) > SCHEMA_VERSION:
+        raise ValueError(f"{db.place} has schema {found}, this program knows up to {SCHEMA_VERSION}: upgrade it")
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """The file, made where it is not there, with write-ahead logging and full synchronisation."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=FULL")
-    return db
+def _begin_chain(db: Database) -> None:
+    """Chain what is there already, as it is found, and let nobody change it from now on."""
+    asked = ", ".join(("id", *chain.COLUMNS["intents"][:-1]))
+    state = "CASE WHEN state = 'refused' THEN state ELSE 'intended' END"
+    for rows in _parts(db, f"SELECT {asked}, {state} FROM intents_before"):  # noqa: S608 - constants
+        chain.extend(db, "intents", rows)
+    for rows in _parts(db, "SELECT id, read_back, state FROM intents_before", "read_back IS NOT NULL AND"):
+        chain.append(db, "settlements", rows)
+    for rows in _parts(db, "SELECT id, tick, kind, subject, why FROM events_before"):
+        chain.extend(db, "events", rows)
+    for table in chain.COLUMNS:
+        db.make_append_only(table)
+    _execute(db, "DROP TABLE intents_before;\nDROP TABLE events_before")
 
 
-def connect_to_read(path: Path) -> sqlite3.Connection:
-    """Without a log beside it nobody has the file open, and SQLite is told so: else it would make one to read."""
-    alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True, timeout=10.0)
+def _parts(db: Database, query: str, where: str = "") -> Iterator[list[Row]]:
+    """What ``query`` finds, in parts by id, for a long run does not fit in memory."""
+    last = 0
+    while rows := db.execute(f"{query} WHERE {where} id > ? ORDER BY id LIMIT 5000", (last,)):
+        yield rows
+        last = rows[-1][0]
 
 
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()[0])
+def _version(db: Database) -> int:
+    row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    if row is None or not str(row[0]).isdecimal():
+        raise JournalError(f"{db.place} does not say of which schema it is: it is no journal, or damaged")
+    return int(row[0])
 
 
-def _execute(db: sqlite3.Connection, statements: str) -> None:
-    """``executescript`` would end the transaction."""
-    for statement in statements.split(";\n"):
+def _execute(db: Database, statements: str) -> None:
+    """One after the other, for databases would end the transaction before a script of them."""
+    for statement in filter(None, map(str.strip, statements.split(";\n"))):
         db.execute(statement)

@@ -53,10 +53,16 @@ def test_the_last_answer_of_an_hour_counts(tmp_path: Path) -> None:
     assert journal.answered(5, "expert_routing") is None
 
 
-@pytest.mark.parametrize("size", [answers.MOST_NUMBERS + 1, 4])
-def test_an_answer_without_its_numbers_is_none(size: int) -> None:
-    """Too large, or kept by a version that kept the output alone: it is said, not made up."""
-    large = Answer(output=np.zeros(size), weights=None, extras={}, version=1, source="learnt", batch_size=1)
-    kept = answers.as_arrays(large) if size > answers.MOST_NUMBERS else {"output": large.output}
+def test_of_a_large_answer_all_is_kept_but_the_features() -> None:
+    """They are the next lesson's alone; what decides the hour is there whatever its size."""
+    output, features = np.arange(4.0).reshape(2, 2), np.zeros((2, answers.MOST_NUMBERS))
+    large = Answer(output=output, weights=None, extras={"features": features}, version=1, source="learnt", batch_size=1)
+    again = answers.from_arrays(1, answers.as_arrays(large))
+    np.testing.assert_equal(again.output, output)
+    assert again.extras["features"].shape == (2, 0)
+
+
+def test_an_answer_without_its_numbers_is_none() -> None:
+    """Kept by a version that kept the output alone: it is said, not made up."""
     with pytest.raises(ValueError, match="does not have the numbers of this answer"):
-        answers.from_arrays(1, kept)
+        answers.from_arrays(1, {"output": np.zeros(4)})

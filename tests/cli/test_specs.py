@@ -27,7 +27,7 @@ def good(tmp_path: Path) -> Path:
 def bad(tmp_path: Path) -> Path:
     """A campaign file with two mistakes."""
     path = tmp_path / "bad.yaml"
-    path.write_text(EXAMPLE.replace("currency: USD", "currency: USX").replace("mode: observe", "mode: approve"))
+    path.write_text(EXAMPLE.replace("currency: USD", "currency: USX").replace("mode: observe", "mode: approval"))
     return path
 
 
@@ -42,7 +42,8 @@ def test_validate_lists_every_mistake(good: Path, bad: Path) -> None:
     result = CliRunner().invoke(validate, [str(good), str(bad), "nowhere.yaml"])
     assert [
         f"{bad}:11: currency: unknown currency (got 'USX'; did you mean 'USD'?)",
-        f"{bad}:74: autonomy.mode: approve is not available yet (got 'approve')",
+        f"{bad}:79: autonomy.mode: must be 'observe', 'propose', 'approve' or 'auto' (got 'approval'; did you mean "
+        "'approve'?)",
         "nowhere.yaml: No such file or directory",
     ] == result.stderr.splitlines()
     assert (2, "") == (result.exit_code, result.stdout)

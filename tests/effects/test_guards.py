@@ -15,6 +15,7 @@ from swarm.effects.door import Door, Word, throw_kill_switch
 from swarm.effects.lease import Lease, Mode
 from swarm.effects.limits import NO_CAP, Autonomy, Shared
 from swarm.platforms.protocol import Spending
+from swarm.platforms.quotas import Room
 from tests.effects.doors import (
     ALWAYS,
     UNIT,
@@ -45,6 +46,7 @@ class Scene:
     also: Callable[[Door, Path], None] = lambda door, folder: None
     tick: int = 0
     word: Word | None = None
+    room: Room | None = None
 
 
 def _spent(door: Door, _: Path) -> None:
@@ -62,7 +64,7 @@ def _old_report(door: Door, _: Path) -> None:
 
 
 def _learning(door: Door, _: Path) -> None:
-    door.learning(np.array([[True, True, True, True]]))
+    door.ledger.learning[:] = True
 
 
 def _four_deliver(door: Door, _: Path) -> None:
@@ -100,6 +102,7 @@ SCENES = {
     "lowering": Scene(
         [budget(50), budget(10, channel=1)], also=_four_deliver, limits={"max_fall": 0.3}
     ),
+    "quota": Scene([bid(5), bid(5, channel=1)], room=Room(np.zeros(4, np.intp), np.array([1]), np.array([0]))),
     "shared_daily": Scene([budget(51)], limits={"shared": _shared(100, NO_CAP)}),
     "shared_monthly": Scene([budget(51)], limits={"shared": _shared(NO_CAP, 100)}),
     "daily_nominal": Scene([budget(101 * UNIT)], limits={"daily_nominal": 100 * UNIT}),
@@ -117,7 +120,9 @@ def _play(scene: Scene, folder: Path) -> dict[str, int]:
     write(one, *scene.before)
     scene.also(one, folder)
     given = limits(**scene.limits)
-    return dict(one.open(proposals(scene.batch), given, scene.lease, scene.tick, word=scene.word).refused)
+    return dict(
+        one.open(proposals(scene.batch), given, scene.lease, scene.tick, word=scene.word, room=scene.room).refused
+    )
 
 
 @pytest.mark.parametrize("name", SCENES)

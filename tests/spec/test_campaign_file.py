@@ -47,8 +47,9 @@ PLATFORMS = f"{', '.join(FIRST)} or {LAST}"
         ),
         (
             "mode: observe",
-            "mode: propose",
-            "c.yaml:74: autonomy.mode: propose is not available yet (got 'propose')",
+            "mode: proposes",
+            "c.yaml:79: autonomy.mode: must be 'observe', 'propose', 'approve' or 'auto' (got 'proposes'; did you mean "
+            "'propose'?)",
         ),
         (
             "name: spring-trail-shoes",
@@ -270,3 +271,19 @@ def test_unprintable_names_are_escaped(tmp_path: Path) -> None:
 def test_nearest_ignores_case_and_admits_ignorance() -> None:
     """The nearest name is found in any case; a far one is not guessed."""
     assert ("USD", None) == (nearest("usd", ["EUR", "USD"]), nearest("bitcoin", ["EUR", "USD"]))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ('{amount: "300.005"}', "amount: too precise: USD has 2 decimals (got '300.005')"),
+        ("{amount: 1e3}", "amount: must be a plain decimal as text, such as '12.50' (got '1e3')"),
+        ("{increase: 0}", "increase: must be greater than 0 (got '0')"),
+        ("{increases: 0.3}", "increases: unknown field (got '0.3'; did you mean 'increase'?)"),
+    ],
+)
+def test_thresholds_of_approval(given: str, said: str, complaints: Complaints) -> None:
+    """They are amounts and shares like all others."""
+    old = '# approval_above: {increase: "0.30", amount: "300.00"}'
+    (told,) = complaints((old, f"approval_above: {given}"))
+    assert told.endswith(f": guardrails.approval_above.{said}")

@@ -126,3 +126,20 @@ def test_example_campaigns_are_valid_and_varied() -> None:
     assert {"clicks", "conversions", "value"} == {c.goal for c in campaigns}
     assert {"DAILY", "LIFETIME"} == {c.budget.period for c in campaigns}
     assert all(c.active_on(date(2026, 3, day)) for c in campaigns for day in range(2, 16))
+
+
+@pytest.mark.parametrize("mode", ["observe", "propose", "approve", "auto"])
+def test_four_modes_of_autonomy(mode: str, edited: Edited) -> None:
+    """From watching to acting."""
+    assert mode == load_campaigns([edited(("mode: observe", f"mode: {mode}"))])[0].autonomy.mode
+
+
+def test_approval_is_asked_above_what_was_set(edited: Edited, campaign: Campaign) -> None:
+    """Nothing by default; the example's own lines are valid once they are no comment."""
+    rails = campaign.guardrails.approval_above
+    assert (None, None, None) == (rails.increase, rails.amount, campaign.approval_amount_micros)
+    (asking,) = load_campaigns(
+        [edited(("# approval_above:", "approval_above:"), ("# notifications:", "notifications:"))]
+    )
+    assert (Decimal("0.30"), 300_000_000) == (asking.guardrails.approval_above.increase, asking.approval_amount_micros)
+    assert ["env:SPRING_SHOES_WEBHOOK"] == [each.url_ref for each in asking.notifications]
