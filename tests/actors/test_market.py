@@ -21,7 +21,7 @@ from swarm.actors.scenario import Scenario
 from swarm.effects.door import effects_of
 from swarm.effects.proposals import Field
 from swarm.platforms.faults import Faulty
-from swarm.platforms.protocol import Account, Effects
+from swarm.platforms.protocol import Account, Effects, Rate
 from swarm.spec.campaign import Campaign
 from swarm.store.journal import Journal
 from tests.conftest import scenario_of
@@ -239,5 +239,45 @@ def test_a_new_dispatcher_leaves_alone_what_is_open(scenario: Scenario, examples
         await stage.begin(tick=1)
         assert ["intended"] == stage.states()
         assert 0 == stage.dispatcher._door.ledger.budget[0, 1]  # type: ignore[union-attr]
+
+    asyncio.run(story())
+
+
+def test_a_days_quota_that_is_used_up_is_left_alone_until_it_begins_anew(
+    scenario: Scenario, examples: list[Campaign]
+) -> None:
+    """Refused before an intent is made, pauses too, and not asked for in vain; the other accounts go on."""
+
+    async def story() -> None:
+        stage = Stage(scenario, examples, "meta", "daily_quota")
+        await stage.begin()
+        await stage.hour(status(1), status(1, channel=1), tick=1)
+        stage.faulty.heal()
+        for tick in range(2, 24):
+            result = await stage.hour(bid(UNIT // 2 + tick), bid(UNIT // 2 + tick, channel=1), tick=tick)
+            assert {"applied": 1, "quota": 1} == {name: result.get(name, 0) for name in ("applied", "quota")}, tick
+        assert 1 == (await stage.hour(bid(UNIT // 2, channel=1), tick=24))["applied"]
+        assert 0 == stage.faulty.in_vain
+
+    asyncio.run(story())
+
+
+def test_writes_over_the_rate_wait_and_pauses_have_a_part_of_their_own(
+    scenario: Scenario, examples: list[Campaign]
+) -> None:
+    """A bucket of ten, refilled by two an hour: nine writes pass, and then one pause."""
+
+    async def story() -> None:
+        stage = Stage(scenario, examples, "meta")
+        whole = stage.faulty._platform
+        rate = Rate(per_s=2 / 3600, burst=10, per_day=1000)
+        whole.capabilities = replace(whole.capabilities, rate=rate)  # type: ignore[misc]
+        await stage.begin()
+        weights: list[Row] = [(row, 1, Field.WEIGHT, slot, 1000) for row in range(4) for slot in range(3)]
+        first = await stage.hour(status(1, channel=1), *weights, tick=0)
+        assert (9, 4) == (first["applied"], first["quota"])
+        second = await stage.hour(*weights[8:], status(0, channel=1), tick=1)
+        assert (3, 2) == (second["applied"], second["quota"])
+        assert stage.market._market.settings.status[0, 1] == 0
 
     asyncio.run(story())

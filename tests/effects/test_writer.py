@@ -86,7 +86,7 @@ def test_under_mixed_faults_an_intent_has_at_most_one_effect(crashes: bool, kind
 
 @pytest.mark.slow
 @given(kinds=MIXES, seed=st.integers(0, 10**9))
-@settings(max_examples=1500)
+@settings(max_examples=500)
 def test_under_mixed_faults_an_intent_has_at_most_one_effect_many_times(kinds: list[str], seed: int) -> None:
     """The same, with crashes, at length."""
     assert_mixed(kinds, seed, crashes=True)
