@@ -151,7 +151,9 @@ class Dispatcher:
         for platform, own in self._scenario.slices().items():
             of = (changes.channel >= own.start) & (changes.channel < own.stop)
             self._known[platform] = int(changes.number[of].max(initial=self._known.get(platform, 0)))
-        self._journal.remember(_KNOWN, json.dumps(self._known))
+        with self._journal.writing():
+            record_edits(self._journal, _edits(changes, tick))
+            self._journal.remember(_KNOWN, json.dumps(self._known))
         self._log.warning("changed_by_others", settings=len(changes), who=sorted(set(changes.who.tolist())))
 
     async def standing(self, tick: int) -> Standing:
@@ -192,7 +194,8 @@ class Dispatcher:
         """A person takes the swarm down: pause all that delivers."""
         assert self._door is not None
         async with self._turn:
-            asked = Proposals.pauses(self._door.ledger.status, reason="down")
+            status = np.maximum(self._door.ledger.status, self._door.launching())
+            asked = Proposals.pauses(status, reason="down")
             return await self._write(asked, lease, tick, Word.given(len(asked)))
 
     def _limits_at(self, tick: int) -> Limits:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,12 @@ from swarm.effects.guards import FRESH, Case, Ints, refusals
 from swarm.effects.lease import Lease
 from swarm.effects.ledger import Ledger, OverDelivery, restore_budgets
 from swarm.effects.limits import Limits
+from swarm.effects.plans import Plan, held
 from swarm.effects.proposals import Field, Proposals
 from swarm.platforms.calendar import Began, Moment
 from swarm.platforms.protocol import Channel, Effects, Spending
 from swarm.platforms.quotas import Room
+from swarm.store.edits import edits
 from swarm.store.journal import Journal
 
 KILL_FILE = "KILL"
@@ -38,6 +41,8 @@ class Admission:
     """How many writes each guard refused."""
     unchanged: int
     """Proposals of the value that is in force already."""
+    lacking: tuple[Plan, ...] = ()
+    """What lacks a person's word and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,10 @@ class Door:
             plane = (ledger.budget, ledger.bid, ledger.weight, ledger.status)[field]
             place = (campaign, channel, creative) if field == Field.WEIGHT else (campaign, channel)
             plane[place] = value
-        restore_budgets(ledger, self._journal.budgets_between(0, end), began)
+        ours = ((*row, False) for row in self._journal.budgets_between(0, end))
+        theirs = ((seen, r, c, old, new, True) for _, r, c, f, _, old, new, _, seen in edits(self._journal, 0, end)
+                  if f == Field.BUDGET)
+        restore_budgets(ledger, sorted([*ours, *theirs], key=itemgetter(0)), began)
         return ledger
 
     def unsettled(self) -> Effects:
@@ -152,7 +160,7 @@ class Door:
         known = self.ledger.knows(asked.field, asked.campaign, asked.channel, asked.creative)
         strange, asked, word = asked.take(~known), asked.take(known), word.take(known)
         old = self.ledger.value(asked.field, asked.campaign, asked.channel, asked.creative)
-        changes = asked.new != old
+        changes = (asked.new != old) | self._may_deliver(asked)
         case = self._case(asked.take(changes), old[changes], limits, lease, tick, now_s, word.take(changes), room)
         self.epoch = max(self.epoch, lease.epoch)
         refused = np.concatenate([refusals(case), np.full(len(strange), "known")])
@@ -164,7 +172,20 @@ class Door:
         stopped = dict(zip(names.tolist(), counts.tolist(), strict=True))
         effects = _effects(judged.take(passed), ids[passed])
         self.ledger.reserve(effects)
-        return Admission(effects, stopped, int((~changes).sum()))
+        lacking = held(judged, before, refused, limits.autonomy, tick)
+        return Admission(effects, stopped, int((~changes).sum()), tuple(lacking))
+
+    def _may_deliver(self, asked: Proposals) -> NDArray[np.bool_]:
+        """[n] pauses of what was launched with an unknown outcome: paused by the ledger, and perhaps delivering."""
+        launched, pausing = self.launching(), (asked.field == Field.STATUS) & (asked.new == 0)
+        return np.asarray(pausing & launched[asked.campaign, asked.channel])
+
+    def launching(self) -> NDArray[np.bool_]:
+        """[R, C] where a launch is under way of which nobody knows yet."""
+        open_, found = self.unsettled(), np.zeros(self.ledger.status.shape, dtype=np.bool_)
+        at = (open_.field == Field.STATUS) & (open_.value == 1)
+        found[open_.campaign[at], open_.channel[at]] = True
+        return found
 
     def _case(
         self, asked: Proposals, old: Ints, limits: Limits, lease: Lease, tick: int, now_s: float, word: Word,

@@ -141,21 +141,21 @@ class Ledger:
         self.as_of = spending.as_of
 
 
-def restore_budgets(ledger: Ledger, writes: Iterable[tuple[int, int, int, int, int]], began: Began) -> None:
+def restore_budgets(ledger: Ledger, writes: Iterable[tuple[int, int, int, int, int, bool]], began: Began) -> None:
     """What ``ledger``, which knows what is in force, would have kept of the budgets' ``writes``, oldest first.
 
-    A write: market hour, campaign, channel, value before, value read back.
+    A write: market hour, campaign, channel, value before, value read back, whether others made it.
     """
     ledger.reserved, ledger.highest = ledger.budget.copy(), ledger.budget.copy()
     ledger.midnight, ledger.eve = ledger.budget.copy(), ledger.budget.copy()
     today, yesterday = dict[tuple[int, int], list[int]](), dict[tuple[int, int], list[int]]()
-    for tick, campaign, channel, old, value in writes:
+    for tick, campaign, channel, old, value, foreign in writes:
         place = campaign, channel
         if tick >= began.day[campaign]:
             today.setdefault(place, [old]).append(value)
         elif tick >= began.eve[campaign]:
             yesterday.setdefault(place, [old]).append(value)
-        ledger.raised[place] = tick if value > old else ledger.raised[place]
+        ledger.raised[place] = tick if foreign or value > old else ledger.raised[place]
         ledger.touched[place] |= value != old and tick >= began.month[campaign]
     for place, values in today.items():
         ledger.highest[place] = max(values)
