@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from swarm.errors import JournalError
 from swarm.platforms.log import AccountLog, read_log
 from swarm.spec.campaign import Campaign, load_campaigns
 from swarm.spec.config import SwarmConfig, load_config
@@ -69,7 +69,7 @@ def open_journal(folder: Path | None, store: Path) -> Journal:
         raise click.BadParameter(f"{chosen} has no journal; run folders that have one: {others}", param_hint="--folder")
     try:
         return Journal(chosen / _JOURNAL, read_only=True)
-    except (ValueError, sqlite3.DatabaseError) as error:
+    except (ValueError, JournalError) as error:
         raise click.ClickException(f"{chosen / _JOURNAL}: {error}") from error
 
 
@@ -80,7 +80,7 @@ def open_to_write(folder: Path) -> Journal:
         raise click.ClickException(f"{folder} has no journal; run folders that have one: {others}")
     try:
         return Journal(folder / _JOURNAL)
-    except (ValueError, sqlite3.DatabaseError) as error:
+    except (ValueError, JournalError) as error:
         raise click.ClickException(f"{folder / _JOURNAL}: {error}") from error
 
 
