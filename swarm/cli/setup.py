@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from swarm.errors import JournalError
 from swarm.platforms.log import AccountLog, read_log
 from swarm.spec.campaign import Campaign, load_campaigns
 from swarm.spec.config import SwarmConfig, load_config
