@@ -107,11 +107,11 @@ class Promises(RuleBasedStateMachine):
         """What the dispatcher reads at the beginning of an hour: money, and what others have changed."""
         self.door.report(self.platforms.spending())
         day = began(self.accounts.calendar, self.platforms.tick).day
-        for change in self.platforms.by_others(int(day.min())):
+        for change in self.platforms.by_others(0):
             if change.tick >= day[change.campaign]:
                 self.take(change.campaign, change.channel, change.field, change.value)
-                now = self.effect(change.campaign, change.channel, change.field, 0)
-                self.take(change.campaign, change.channel, change.field, int(self.platforms.read_back(now)[0]))
+            now = self.effect(change.campaign, change.channel, change.field, 0)
+            self.take(change.campaign, change.channel, change.field, int(self.platforms.read_back(now)[0]))
 
     def take(self, campaign: int, channel: int, field: int, value: int) -> None:
         """A person's edit in the ledger."""
