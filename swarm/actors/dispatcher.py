@@ -19,11 +19,13 @@ from swarm.actors.bounded import bounded
 from swarm.actors.calls import Caller
 from swarm.actors.scenario import Scenario
 from swarm.agent import InForce
-from swarm.effects.door import Door, Word
+from swarm.effects.door import Admission, Door, Word
 from swarm.effects.horizon import PARTS
 from swarm.effects.lease import Lease
 from swarm.effects.ledger import OverDelivery, exposure_today
 from swarm.effects.limits import NO_CAP, Limits
+from swarm.effects.people import ends, joined
+from swarm.effects.plans import Due
 from swarm.effects.proposals import Proposals
 from swarm.effects.writer import APPLIED, UNVERIFIED, Found, Outcomes, Written, differing
 from swarm.errors import SwarmError
@@ -33,7 +35,9 @@ from swarm.platforms.quotas import Bucket, Room
 from swarm.platforms.sight import Sight
 from swarm.spec.campaign import Campaign
 from swarm.spec.money import MICROS
+from swarm.store.edits import Edit, record_edits
 from swarm.store.journal import Journal
+from swarm.store.plans import due, file, used
 
 _KNOWN = "others_changes"
 """Key of the journal's fact: by platform, the newest change by others that is in the ledger."""
@@ -188,7 +192,8 @@ class Dispatcher:
             before = self._journal.batch(tick)
             if (before and "void" not in before) or "applied" in before:
                 return before
-            return await self._write(asked, lease, tick)
+            waiting = due(self._journal, tick)
+            return await self._write(asked, lease, tick, waiting=waiting)
 
     async def pause_all(self, lease: Lease, tick: int) -> dict[str, int]:
         """A person takes the swarm down: pause all that delivers."""
@@ -196,17 +201,22 @@ class Dispatcher:
         async with self._turn:
             status = np.maximum(self._door.ledger.status, self._door.launching())
             asked = Proposals.pauses(status, reason="down")
-            return await self._write(asked, lease, tick, Word.given(len(asked)))
+            return await self._write(asked, lease, tick, word=Word.given(len(asked)))
 
     def _limits_at(self, tick: int) -> Limits:
         return portfolio.limits_at(self._limits, self._campaigns, self._scenario.channels, self._calendar, tick)
 
-    async def _write(self, asked: Proposals, lease: Lease, tick: int, word: Word | None = None) -> dict[str, int]:
+    async def _write(
+        self, asked: Proposals, lease: Lease, tick: int, *, word: Word | None = None, waiting: Due | None = None
+    ) -> dict[str, int]:
         bind_tick(tick)
         assert self._door is not None
-        admitted = self._door.open(
-            asked, self._limits_at(tick), lease, tick, time.time(), word=word, room=self._rooms(tick)
-        )
+        limits, room = self._limits_at(tick), self._rooms(tick)
+        with self._journal.writing():
+            if waiting is not None:
+                asked, word = joined(asked, waiting, self._door.ledger)
+            admitted = self._door.open(asked, limits, lease, tick, time.time(), word=word, room=room)
+            self._keep_plans(admitted, waiting, tick)
         counts = {APPLIED: 0, UNVERIFIED: 0}
         if len(effects := admitted.effects):
             old = self._door.ledger.value(effects.field, effects.campaign, effects.channel, effects.creative)
@@ -217,6 +227,15 @@ class Dispatcher:
         result = {**counts, "unchanged": admitted.unchanged, **admitted.refused}
         self._log.info("written", **result)
         return result
+
+    def _keep_plans(self, admitted: Admission, waiting: Due | None, tick: int) -> None:
+        """What lacks a person's word is filed, and what had it is used; with the intents, or not at all."""
+        assert self._door is not None
+        for plan in admitted.lacking:
+            file(self._journal, plan, portfolio.steps(self._campaigns).least)
+        if waiting is not None:
+            for digest, result in ends(waiting, admitted.effects, self._door.ledger).items():
+                used(self._journal, digest, tick, result)
 
     def _rooms(self, tick: int) -> Room:
         """What each account may still be sent."""
@@ -245,6 +264,13 @@ class Dispatcher:
     async def calls_made(self) -> int:
         """How many calls this actor has made to others."""
         return self._call.made
+
+
+def _edits(changes: Changes, seen: int) -> list[Edit]:
+    """As the journal keeps them."""
+    names = ("tick", "campaign", "channel", "field", "creative", "old", "new", "who")
+    columns = (getattr(changes, name).tolist() for name in names)
+    return [(*row, seen) for row in zip(*columns, strict=True)]
 
 
 def _room(cap: Ints, spent: Ints, ahead: Ints, factor: OverDelivery) -> Floats:

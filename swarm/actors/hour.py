@@ -27,7 +27,6 @@ from swarm.brain import SIGNALS, Brain
 from swarm.effects.lease import Lease
 from swarm.effects.proposals import Proposals
 from swarm.errors import Failed, SwarmError
-from swarm.platforms.protocol import Spending
 from swarm.replay.inputs import Inputs
 from swarm.spec.config import Runtime
 from swarm.store.journal import Journal

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sqlite3
 import time
 import warnings
 from contextlib import suppress
@@ -122,7 +121,7 @@ def _check(path: Path, scenario: Scenario) -> None:
     """
     try:
         journal = Journal(path, read_only=True)
-    except (ValueError, JournalError) as error:
+    except ValueError as error:
         raise Failed(f"{path}: {error}") from error
     Checkpoint(journal).load(Brain(scenario.config, scenario.channels, Traffic(HOUR_OF_WEEK)), scenario)
     journal.close()

@@ -21,9 +21,9 @@ def cli() -> None:
 
 for command in (
     specs.validate, specs.schema, specs.init, specs.config, run.run, cluster.up, cluster.submit, cluster.status,
-    cluster.watch, cluster.mode, cluster.pause, cluster.resume, cluster.down, explain.command, replay.command,
-    report.command, audit.audit, tune.tune, plans.plan, plans.approve, plans.reject, plans.apply, undo.rollback_, undo.drift, safety.pause_all,
-    safety.resume_writes,
+    cluster.watch, cluster.mode, cluster.pause, cluster.resume, cluster.down, plans.plan, plans.approve, plans.reject,
+    plans.apply, undo.rollback_, undo.drift, safety.pause_all, safety.resume_writes, explain.command, replay.command,
+    report.command, audit.audit, tune.tune,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import sys
 import tempfile
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from swarm.cli.setup import read_config
+from swarm.errors import JournalError
 from swarm.store.journal import Journal
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _open(path: Path) -> Journal:
         raise click.BadParameter(f"{path} is no journal, and no folder that has one", param_hint="JOURNAL")
     try:
         return Journal(file, read_only=True)
-    except (ValueError, sqlite3.DatabaseError) as error:
+    except (ValueError, JournalError) as error:
         raise click.BadParameter(f"{file}: {error}", param_hint="JOURNAL") from error
 
 

@@ -115,8 +115,11 @@ class Door:
             place = (campaign, channel, creative) if field == Field.WEIGHT else (campaign, channel)
             plane[place] = value
         ours = ((*row, False) for row in self._journal.budgets_between(0, end))
-        theirs = ((seen, r, c, old, new, True) for _, r, c, f, _, old, new, _, seen in edits(self._journal, 0, end)
-                  if f == Field.BUDGET)
+        theirs = (
+            (seen, r, c, old, new, True)
+            for _, r, c, f, _, old, new, _, seen in edits(self._journal, 0, end)
+            if f == Field.BUDGET
+        )
         restore_budgets(ledger, sorted([*ours, *theirs], key=itemgetter(0)), began)
         return ledger
 
@@ -136,7 +139,7 @@ class Door:
         """Begin the local days that begin in this hour; asking twice changes nothing."""
         self._tick = moment.tick
         if moment.tick > self._rolled:
-            self.ledger.roll_day(moment.new_day, moment.new_month)
+            self.ledger.roll_day(moment.new_day)
             self._day_began = np.where(moment.new_day, moment.tick, self._day_began)
             self.opening = self.ledger.copy()
             self._rolled = moment.tick

@@ -30,7 +30,7 @@ def budgets_ahead(channels: Sequence[Channel], spans: Sequence[tuple[date, date]
     """[2, R, C] most that the days after today could cost, in parts of a daily budget, rounded up.
 
     ``spans``: each campaign's local today and the last day that counts. First the budgets that were not touched in this
-    calendar month, then those that were.
+    day, then those that were.
     """
     kinds = [(Fraction(*channel.over_delivery), CEILING[channel.platform]) for channel in channels]
     found = [[[_parts(*kind, *span, touched) for kind in kinds] for span in spans] for touched in (False, True)]
@@ -45,7 +45,7 @@ def _parts(factor: Fraction, ceiling: Ceiling | None, today: date, last: date, t
 def days_ahead(factor: Fraction, ceiling: Ceiling | None, today: date, last: date, *, touched: bool) -> Fraction:
     """Most that the days after ``today`` up to ``last`` could cost, in daily budgets.
 
-    ``factor``: of one day. ``touched``: whether the budget was edited in the month of ``today``; within a week that
+    ``factor``: of one day. ``touched``: whether the budget was edited ``today``; within a week that
     has a ceiling an edit is always assumed, for it is not documented what is left of the ceiling then.
     """
     if ceiling is None:
@@ -55,15 +55,20 @@ def days_ahead(factor: Fraction, ceiling: Ceiling | None, today: date, last: dat
         end = min(_end(ceiling, day), last)
         days = (end - day).days + 1
         within = first and day.month == today.month if ceiling == "month" else first and day.weekday() != _SATURDAY + 1
-        total += _period(factor, ceiling, days, running=within, touched=touched)
+        whole = (_end(ceiling, day) - day).days + 1
+        total += _period(factor, ceiling, days, whole, running=within, touched=touched)
         day, first = end + timedelta(days=1), False
     return total
 
 
-def _period(factor: Fraction, ceiling: Ceiling, days: int, *, running: bool, touched: bool) -> Fraction:
-    """Most that ``days`` of one week or month could cost; ``running``: today belongs to it."""
+def _period(factor: Fraction, ceiling: Ceiling, days: int, whole: int, *, running: bool, touched: bool) -> Fraction:
+    """Most that ``days`` of the ``whole`` left of one week or month could cost; ``running``: today belongs to it.
+
+    An edit today leaves Google one new budget for each day that is left of the month, but each day may still cost its
+    factor, and what was not spent by tomorrow may be spent later: an edit of an earlier day says nothing of today.
+    """
     if ceiling == "month":
-        return Fraction(days) if running and touched else min(factor * days, _MONTH)
+        return min(factor * days, Fraction(whole) if running and touched else _MONTH)
     return factor * days if running else min(factor * days, _WEEK)
 
 

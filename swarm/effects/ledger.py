@@ -56,7 +56,7 @@ class Ledger:
     raised: Ints
     """[R, C] market hour of the last raise of the budget, ``NEVER`` before the first."""
     touched: Bools
-    """[R, C] whether the budget was changed in this local month."""
+    """[R, C] whether the budget was changed on this local day."""
     learning: Bools
     """[R, C] whether the platform says that it is learning."""
 
@@ -126,14 +126,14 @@ class Ledger:
         at = effects.field == Field.BUDGET
         self.raised[effects.campaign[at], effects.channel[at]] = tick
 
-    def roll_day(self, rows: Bools, new_month: Bools) -> None:
+    def roll_day(self, rows: Bools) -> None:
         """A local day begins for ``rows`` [R]: yesterday's highest budgets and spend no longer count for today."""
         at = rows[:, None]
         self.eve = np.where(at, self.highest, self.eve)
         self.highest = np.where(at, self.budget, self.highest)
         self.midnight = np.where(at, self.budget, self.midnight)
         self.today = np.where(at, 0, self.today)
-        self.touched &= ~new_month[:, None]
+        self.touched &= ~at
 
     def report(self, spending: Spending) -> None:
         """What the platforms say was spent."""
@@ -156,7 +156,7 @@ def restore_budgets(ledger: Ledger, writes: Iterable[tuple[int, int, int, int, i
         elif tick >= began.eve[campaign]:
             yesterday.setdefault(place, [old]).append(value)
         ledger.raised[place] = tick if foreign or value > old else ledger.raised[place]
-        ledger.touched[place] |= value != old and tick >= began.month[campaign]
+        ledger.touched[place] |= value != old and tick >= began.day[campaign]
     for place, values in today.items():
         ledger.highest[place] = max(values)
         ledger.midnight[place] = next((value for value in values if value), 0)

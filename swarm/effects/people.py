@@ -5,6 +5,8 @@ Letters: n writes.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,7 @@ from swarm.effects.door import Word
 from swarm.effects.ledger import Ledger
 from swarm.effects.plans import Due
 from swarm.effects.proposals import Proposals
+from swarm.platforms.protocol import Effects
 
 STALE = -2
 """In ``Word.expected``: a value that is never in force."""
@@ -35,17 +38,20 @@ def joined(asked: Proposals, due: Due, ledger: Ledger) -> tuple[Proposals, Word]
     return Proposals.concat([theirs, own]), word
 
 
-def ends(due: Due, written: NDArray[np.bool_], ledger_now: NDArray[np.int64]) -> dict[str, str]:
-    """What became of each plan: ``written`` where the door let something of it pass, ``void`` where hand edits won.
+def ends(due: Due, passed: Effects, before: Ledger) -> dict[str, Literal["written", "void"]]:
+    """What became of each plan: ``written`` where something of it ``passed``, ``void`` where hand edits won.
 
-    ``written`` [n] moves that passed; ``ledger_now`` [n] the values in force before. A plan that guards refused waits.
+    ``before``: what was in force when the batch was judged. A plan that guards refuse waits until it expires.
     """
-    current = due.current(ledger_now)
-    told = {str(name): "void" for name in np.unique(due.digest[~current])}
-    return told | {str(name): "written" for name in np.unique(due.digest[current & written])}
+    theirs = due.asked
+    current = due.current(before.value(theirs.field, theirs.campaign, theirs.channel, theirs.creative))
+    written = np.isin(_places(theirs), _places(passed)) & current
+    told = dict[str, Literal["written", "void"]]()
+    told |= dict.fromkeys(np.unique(due.digest[~current]).tolist(), "void")
+    return told | dict.fromkeys(np.unique(due.digest[written]).tolist(), "written")
 
 
-def _places(asked: Proposals) -> NDArray[np.int64]:
+def _places(asked: Proposals | Effects) -> NDArray[np.int64]:
     """[n] one number for each setting."""
     columns = (asked.campaign, asked.channel, asked.field, asked.creative)
     campaign, channel, field, creative = (column.astype(np.int64) for column in columns)

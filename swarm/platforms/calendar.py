@@ -45,8 +45,6 @@ class Began:
     """[R] the running day."""
     eve: NDArray[np.int64]
     """[R] the day before."""
-    month: NDArray[np.int64]
-    """[R] the running month."""
 
 
 class Calendar:
@@ -83,12 +81,10 @@ class Calendar:
         return np.asarray(tick - np.sum(earlier, axis=0), dtype=np.int64)
 
     def began(self, tick: int) -> Began:
-        """When the local days and months of hour ``tick`` began."""
-        day = self.day_began(tick)
+        """When the local days of hour ``tick`` began."""
         local = [(self.utc(tick).astimezone(zone).date(), zone) for zone in self._zones]
         eve = [self._hour(today - timedelta(days=1), zone) for today, zone in local]
-        month = [self._hour(today.replace(day=1), zone) for today, zone in local]
-        return Began(day, *(np.array(each, dtype=np.int64)[self._zone_of] for each in (eve, month)))
+        return Began(self.day_began(tick), np.array(eve, dtype=np.int64)[self._zone_of])
 
     def _hour(self, day: date, zone: ZoneInfo) -> int:
         """The market hour in which ``day`` begins there."""

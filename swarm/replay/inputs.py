@@ -52,9 +52,7 @@ class Inputs:
     """What the hour's lesson made of the hyperparameters; None where none was held."""
 
     @classmethod
-    def of(
-        cls, brain: Brain, reports: Sequence[Report | None], standing: Standing, away: frozenset[str]
-    ) -> Inputs:
+    def of(cls, brain: Brain, reports: Sequence[Report | None], standing: Standing, away: frozenset[str]) -> Inputs:
         """Of an hour without a lesson that ``brain`` has just decided."""
         return cls(
             reports=tuple(reports),

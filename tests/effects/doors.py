@@ -119,9 +119,9 @@ def values(effects: Effects) -> list[int]:
 
 
 def began(day: Any) -> Began:
-    """Local days that began in hours ``day`` [R], a day of 24 hours after the one before, in an old month."""
+    """Local days that began in hours ``day`` [R], a day of 24 hours after the one before."""
     day = np.asarray(day, dtype=np.int64)
-    return Began(day, day - 24, np.full(len(day), -(2**30)))
+    return Began(day, day - 24)
 
 
 def midnight(tick: int, rows: int = 1) -> Moment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from datetime import date, timedelta
 from fractions import Fraction
 
@@ -28,15 +29,19 @@ def greedy(platform: str, today: date, last: date, *, touched: bool) -> Fraction
         spent = factor
         if ceiling is not None:
             period, running = _period(ceiling, day), _period(ceiling, today)
-            if period == running and ceiling == "month" and touched:
-                spent = Fraction(1)
-            elif period != running or ceiling == "month":
-                room = left.setdefault(period, ABOVE[ceiling])
+            if period != running or ceiling == "month":
+                edited = period == running and touched
+                room = left.setdefault(period, Fraction(_days_after(today)) if edited else ABOVE[ceiling])
                 spent = min(factor, room)
                 left[period] -= spent
         total += spent
         day += timedelta(days=1)
     return total
+
+
+def _days_after(today: date) -> int:
+    """Of its month."""
+    return calendar.monthrange(today.year, today.month)[1] - today.day
 
 
 def _period(ceiling: str, day: date) -> object:
@@ -69,6 +74,6 @@ def test_parts_are_rounded_up_by_campaign_and_channel() -> None:
     ahead = budgets_ahead(FOUR, [(today, today), (today, today + timedelta(days=2))])
     assert ahead.shape == (2, 2, 4)
     assert not ahead[:, 0].any()
-    assert ahead[1, 1].tolist() == [2 * PARTS, 3.5 * PARTS, 2.5 * PARTS, 3 * PARTS]
+    assert ahead[1, 1].tolist() == [4 * PARTS, 3.5 * PARTS, 2.5 * PARTS, 3 * PARTS]
     assert ahead[0, 1].tolist() == [4 * PARTS, 3.5 * PARTS, 2.5 * PARTS, 3 * PARTS]
     assert ahead.dtype == np.int64

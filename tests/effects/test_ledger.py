@@ -56,7 +56,7 @@ def test_a_new_day_forgets_what_was_lowered_only_where_it_begins() -> None:
     """Highest and midnight budgets become those in force, spend becomes nothing, for the rows that roll."""
     ledger = Ledger.empty(2, 4, 1)
     ledger.highest[:], ledger.midnight[:], ledger.budget[:], ledger.today[:] = 9, 8, 5, 3
-    ledger.roll_day(np.array([True, False]), np.array([False, False]))
+    ledger.roll_day(np.array([True, False]))
     assert [[5] * 4, [9] * 4] == ledger.highest.tolist()
     assert [[5] * 4, [8] * 4] == ledger.midnight.tolist()
     assert [[0] * 4, [3] * 4] == ledger.today.tolist()

@@ -101,6 +101,13 @@ class Play:
         journal.close()
         return found
 
+    def moved(self) -> set[int]:
+        """Intents of which the journal says that they put another value in force."""
+        journal = Journal(self.folder / "journal.sqlite")
+        rows = list(enumerate(journal.intents(), start=1))
+        journal.close()
+        return {intent for intent, row in rows if row[13] == "applied" and row[5] != row[6]}
+
     def agrees(self) -> bool:
         """Whether the ledger, and a ledger rebuilt from the journal, say what is in force on the platforms."""
         other = door(self.folder, ROWS)

@@ -124,7 +124,7 @@ def test_words_from_outside_are_escaped(tmp_path: Path) -> None:
     evidence: dict[str, Any] = {HOSTILE: HOSTILE}
     journal.hyper(1, 0, {HOSTILE: 0.5}, evidence)
     told = dict.fromkeys(INTENT_COLUMNS, 0) | {"reason": HOSTILE, "mode": "STABLE", "state": "refused"}
-    journal.intend([list((told | {"refused_by": HOSTILE}).values())])
+    journal.intend([tuple((told | {"refused_by": HOSTILE}).values())])
     channel = {"name": HOSTILE, "platform": "meta", "auction": "x", "over_delivery": [2, 1], "report_lag_h": 1}
     journal.remember("channels", json.dumps([channel]))
     journal.outcomes([(0, 0, 0, 5.0, 1.0, 1.0)])
@@ -304,7 +304,7 @@ def test_a_page_of_a_thousand_campaigns_is_small(tmp_path: Path) -> None:
         for tick in range(336)
         for row in range(960, 1000)
     ]
-    journal.intend([list(write.values()) for write in writes])
+    journal.intend([tuple(write.values()) for write in writes])
     found = gather(journal)
     text = page(found)
     parsed(text)

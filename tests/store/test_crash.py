@@ -94,9 +94,10 @@ def test_a_crash_after_any_write_loses_nothing_that_was_acknowledged(place: Plac
     assert writes > 30
 
 
-@pytest.mark.parametrize("writes", [46, 49, 52])
+@pytest.mark.parametrize("writes", [4, 7, 10])
 def test_a_crash_in_mid_run(place: Place, writes: int) -> None:
-    """Three of them, for every day."""
+    """Three of them, for every day, on a journal that was there before."""
+    Journal(place).close()
     status, told = run(place, writes)
     assert -9 == status
     found = kept(place)
