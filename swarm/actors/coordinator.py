@@ -17,6 +17,7 @@ import ray
 
 from policies.clock import Traffic
 from policies.health import RECOMMENDATIONS, Gate, Mode
+from swarm.actors.alerts import Alerts
 from swarm.actors.bounded import bounded
 from swarm.actors.calls import Caller
 from swarm.actors.checkpoint import Checkpoint
@@ -73,6 +74,7 @@ class Coordinator:
         self._supervision = Supervision(
             self._roster, self._brain, self._journal, self._reporter, self._log, lambda: self._tick
         )
+        self._alerts = Alerts(self._config, scenario.folder, self._journal, self._brain, self._log)
         self._hour = Hour(self._roster, self._brain, self._call, self._journal, self._log, self._supervision.mend)
         self._recall()
         await self._supervision.begin()
@@ -282,6 +284,7 @@ class Coordinator:
         self._reporter.hour(brain, done)
         self._log.info("hour", mode=str(brain.gate.mode), coherence=brain.attention.coherence, **done.result)
         self._supervision.hour_counts(done.away)
+        self._alerts.hour(tick, done.standing, time.monotonic() if self._period_s else 3600.0 * tick)
         self._tick = tick + 1
         self._moved.set()
 

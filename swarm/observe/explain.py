@@ -41,7 +41,7 @@ REASONS: Mapping[str, str] = {
 }
 """Reason codes in words."""
 _BY_PEOPLE = ("down", "rollback")
-_OF_A_CAMPAIGN = ("pause", "resume", "approved", "applied", "rejected")
+_OF_A_CAMPAIGN = ("pause", "resume", "stopped", "approved", "applied", "rejected")
 _FIELDS = [field.name.lower() for field in Field]
 _DOCS = {**GUARDS, "known": Ledger.knows}
 _SHARED = {"shared_daily": "daily_exposure", "shared_monthly": "monthly"}
@@ -131,6 +131,7 @@ NOTICES = {
     "release": "a person released the mode, {} until the gate says otherwise",
     "pause": "a person paused {}",
     "resume": "a person resumed {}",
+    "stopped": "{} paused until a person resumes it: its reported spend passed a cap",
     "approved": "a person approved a plan of {}",
     "applied": "a person had a plan of {} written",
     "rejected": "a person rejected a plan of {}",

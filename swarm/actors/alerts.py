@@ -1,0 +1,57 @@
+"""Alerts: what of an hour people are told, and what an alert stops. One that stops nothing is not a control."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from swarm.actors.dispatcher import Standing
+from swarm.brain import Brain
+from swarm.effects.door import throw_kill_switch
+from swarm.observe.notices import Hook, Notice, Notifier, Stop
+from swarm.observe.watch import Watch, overspends
+from swarm.spec.config import SwarmConfig
+from swarm.store.journal import Journal
+
+
+class Alerts:
+    """Looks at each hour once it counts."""
+
+    def __init__(self, config: SwarmConfig, folder: Path, journal: Journal, brain: Brain, log: Any) -> None:
+        """``folder``: the run's, where notices are kept and the kill switch is."""
+        settings = config.notifications
+        self._folder, self._journal, self._brain = folder, journal, brain
+        self._watch = Watch(journal, folder, settings)
+        self._everything = [Hook(settings.webhook)] if settings.webhook else []
+        self._notifier = Notifier(config.name, folder / settings.file, [], log, timeout_s=settings.timeout_s)
+        self._passed: frozenset[tuple[str, str]] = frozenset()
+        """Campaigns, and which of their caps their spend had passed when last looked at."""
+
+    def hour(self, tick: int, standing: Standing, now_s: float) -> None:
+        """Tell what hour ``tick`` has to tell, and stop what that asks for; ``now_s``: of any clock that goes on."""
+        notices = [*self._watch.hour(tick, now_s), *self._overspends(tick, standing)]
+        campaigns = self._brain.campaigns
+        own = [Hook(each.url_ref, campaign.name) for campaign in campaigns for each in campaign.notifications]
+        self._notifier.hooks = [*self._everything, *own]
+        self._notifier.tell(notices)
+        for notice in notices:
+            self._stop(notice)
+
+    def _overspends(self, tick: int, standing: Standing) -> list[Notice]:
+        """Caps that are passed and were not an hour ago."""
+        spending = standing.spending
+        spent = {
+            "daily_exposure": spending.today.sum(axis=1), "monthly": spending.month, "lifetime": spending.lifetime,
+        }  # fmt: skip
+        found = {(one.campaigns[0], one.facts["cap"]): one for one in overspends(self._brain.campaigns, spent, tick)}
+        fresh = [notice for key, notice in found.items() if key not in self._passed]
+        self._passed = frozenset(found)
+        return fresh
+
+    def _stop(self, notice: Notice) -> None:
+        if notice.stops == Stop.KILL:
+            throw_kill_switch(self._folder)
+        if notice.stops == Stop.PAUSE:
+            self._brain.paused |= set(notice.campaigns)
+            for name in notice.campaigns:
+                self._journal.event(notice.tick, "stopped", name, notice.text)
