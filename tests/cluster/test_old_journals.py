@@ -46,5 +46,5 @@ def test_what_is_no_journal_starts_nothing(scenarios: Make) -> None:
     """A file of another kind is said to be one."""
     scenario = scenarios("other", 3)
     (scenario.folder / "journal.sqlite").write_text("not a database, but longer than its header would be" * 9)
-    with pytest.raises(Failed, match=r"journal\.sqlite: file is not a database"):
+    with pytest.raises(JournalError, match=r"journal\.sqlite: file is not a database"):
         launch(scenario)
