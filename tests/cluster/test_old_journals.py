@@ -8,7 +8,7 @@ import pytest
 
 from swarm.actors.launch import ask, find, launch
 from swarm.actors.scenario import Scenario
-from swarm.errors import Failed, Gone
+from swarm.errors import Failed, Gone, JournalError
 from swarm.store.journal import Journal
 from tests.cluster.test_swarm import follow
 from tests.store.kept import HOURS, unpacked
