@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from swarm.effects import guards
+from swarm.effects.case import Case
 from swarm.effects.door import Door, Word
-from swarm.effects.guards import Case, refusals
+from swarm.effects.guards import refusals
 from swarm.effects.limits import NO_CAP, Autonomy, Limits, Shared
 from swarm.effects.proposals import Field, Proposals
 from swarm.platforms.channels import FOUR

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm.effects.guards import FRESH, Case, Ints, refusals
+from swarm.effects.case import FRESH, Case, Ints
+from swarm.effects.guards import refusals
 from swarm.effects.lease import Lease
 from swarm.effects.ledger import Ledger, OverDelivery, restore_budgets
 from swarm.effects.limits import Limits
