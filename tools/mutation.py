@@ -30,7 +30,7 @@ from tools.mutants import Mutant, mutants
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "swarm.effects"
-FILES = ("guards.py", "ledger.py", "limits.py", "door.py", "horizon.py")
+FILES = ("case.py", "guards.py", "ledger.py", "limits.py", "door.py", "horizon.py")
 EQUIVALENTS = ROOT / "tests" / "effects" / "equivalents.toml"
 TESTS = ("tests/effects",)
 NOT_FAST = "not slow"
