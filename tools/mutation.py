@@ -213,13 +213,13 @@ def _fresh(mutant: Mutant, files: Sequence[str]) -> bool:
     return ended.returncode != 0
 
 
-def measure(files: Sequence[str] = FILES, jobs: int = 2) -> Result:
-    """Run the tests against every mutant of ``files``.
+def measure(files: Sequence[str] = FILES, jobs: int = 2, *, checks_alone: bool = False) -> Result:
+    """Run the tests against every mutant of ``files``, or only against those in which a whole check is switched off.
 
     Raises:
         RuntimeError: a test fails without any mutant.
     """
-    prey = everyone(files)
+    prey = [mutant for mutant in everyone(files) if mutant.check or not checks_alone]
     hunt = Hunt([mutant for mutant in prey if mutant.function], jobs)
     _pytest(plugins=[hunt])
     if hunt.broken:
@@ -237,12 +237,13 @@ def main() -> None:
     parser.add_argument("--files", nargs="+", default=list(FILES))
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--checks", action="store_true", help="only whole checks that are switched off")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one is not None:
         sys.meta_path.insert(0, _Mutated(everyone(given.files)[given.one]))
         sys.exit(_pytest())
-    summary = measure(given.files, given.jobs).summary()
+    summary = measure(given.files, given.jobs, checks_alone=given.checks).summary()
     if given.json:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         given.json.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
