@@ -76,7 +76,7 @@ def test_what_is_called_equivalent_is_a_mutant_and_has_a_reason() -> None:
 def test_every_check_that_is_switched_off_is_found(tmp_path: Path) -> None:
     """One after the other; the other mutants take a benchmark's time."""
     file = tmp_path / "mutation.json"
-    command = [sys.executable, "-m", "tools.mutation", "--checks", "--json", file]
+    command = [sys.executable, "-m", "tools.mutation", "--checks", "--json", str(file)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     found = json.loads(file.read_text())
     assert sum(mutant.check for mutant in everyone(["guards.py"])) == found["checks_killed"], found["survivors"]
