@@ -23,6 +23,7 @@ from swarm.effects.ledger import Ledger, OverDelivery, restore_budgets
 from swarm.effects.limits import Limits
 from swarm.effects.plans import Plan, held
 from swarm.effects.proposals import Field, Proposals
+from swarm.errors import JournalError
 from swarm.platforms.calendar import Began, Moment
 from swarm.platforms.protocol import Channel, Effects, Spending
 from swarm.platforms.quotas import Room
@@ -109,7 +110,18 @@ class Door:
         self._rolled = tick
 
     def _restored(self, began: Began, end: int) -> Ledger:
-        """The ledger by what was written before hour ``end``."""
+        """The ledger by what was written before hour ``end``.
+
+        Raises:
+            JournalError: the journal speaks of settings that are not there, so it is damaged.
+        """
+        try:
+            return self._by_writes(began, end)
+        except (IndexError, TypeError) as error:
+            text = "speaks of settings that are not there: `swarm audit verify` names the place"
+            raise JournalError(f"{self._journal.place} {text}") from error
+
+    def _by_writes(self, began: Began, end: int) -> Ledger:
         ledger = Ledger.empty(*self.ledger.weight.shape)
         for campaign, channel, field, creative, value in self._journal.in_force(end):
             plane = (ledger.budget, ledger.bid, ledger.weight, ledger.status)[field]

@@ -34,6 +34,8 @@ _HOURS = """WITH RECURSIVE hours (hour) AS
 _CANDIDATE = ("number", "opened_tick", "reason", "changes", "closed_tick", "result", "evidence")
 _TRAJECTORY = ("tick", "campaign", "hours", "steady", "candidates", "money", "spend", "clicks", "conversions")
 _OUTCOME = ("tick", "campaign", "channel", "spend", "clicks", "conversions")
+_SEEN = """WITH seen AS (SELECT settlements.id AS at, tick, campaign, channel, field, creative, reason, read_back
+    FROM settlements JOIN intents ON intents.id = settlements.intent)"""
 Row = tuple[Any, ...]
 
 
@@ -164,14 +166,15 @@ class Journal:
         return int(self._db.execute("SELECT COALESCE(MAX(id), 0) FROM intents")[0][0])
 
     def in_force(self, end: int) -> list[tuple[int, int, int, int, int]]:
-        """Latest value read back of every setting before hour ``end``: campaign, channel, field, creative, value.
+        """Value of every setting that was read back last, of writes before hour ``end``: campaign, channel, field,
+        creative, value.
 
-        What people wrote in hour ``end`` itself was there before the hour's own batch.
+        What people wrote in hour ``end`` itself was there before the hour's own batch. A late outcome counts by when it
+        was seen, not by when it was asked for.
         """
         return self._db.execute(
-            "SELECT campaign, channel, field, creative, read_back FROM writes WHERE id IN (SELECT MAX(id) FROM writes"
-            " WHERE read_back IS NOT NULL AND (tick < ? OR reason = 'down')"
-            " GROUP BY campaign, channel, field, creative)",
+            f"{_SEEN} SELECT campaign, channel, field, creative, read_back FROM seen WHERE seen.at IN (SELECT MAX(at)"  # noqa: S608 - a constant
+            " FROM seen WHERE tick < ? OR reason = 'down' GROUP BY campaign, channel, field, creative)",
             (end,),
         ).fetchall()
 

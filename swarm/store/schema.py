@@ -80,6 +80,7 @@ CREATE TEMP VIEW candidates AS SELECT 0 AS number, 0 AS opened_tick, '' AS reaso
 """,
     2: """
 CREATE TEMP VIEW writes AS SELECT * FROM intents;
+CREATE TEMP VIEW settlements AS SELECT id, id AS intent, read_back, state FROM intents WHERE read_back IS NOT NULL;
 CREATE TEMP VIEW answers AS SELECT rowid AS id, * FROM main.answers;
 CREATE TEMP VIEW plans AS SELECT '' AS digest, 0 AS tick, 0 AS expires_tick, '' AS body WHERE 0;
 CREATE TEMP VIEW plan_verdicts AS SELECT '' AS digest, 0 AS tick, '' AS verdict, '' AS who WHERE 0;
