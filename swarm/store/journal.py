@@ -34,7 +34,8 @@ _HOURS = """WITH RECURSIVE hours (hour) AS
 _CANDIDATE = ("number", "opened_tick", "reason", "changes", "closed_tick", "result", "evidence")
 _TRAJECTORY = ("tick", "campaign", "hours", "steady", "candidates", "money", "spend", "clicks", "conversions")
 _OUTCOME = ("tick", "campaign", "channel", "spend", "clicks", "conversions")
-_SEEN = """WITH seen AS (SELECT settlements.id AS at, tick, campaign, channel, field, creative, reason, read_back
+_SEEN = """WITH seen AS (SELECT settlements.id AS at, tick, campaign, channel, field, creative, reason,
+    settlements.read_back AS read_back
     FROM settlements JOIN intents ON intents.id = settlements.intent)"""
 Row = tuple[Any, ...]
 
