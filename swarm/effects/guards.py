@@ -65,13 +65,13 @@ def fresh(case: Case) -> Bools:
 
 
 def learning(case: Case) -> Bools:
-    """While a platform learns, no budget or bid is raised by so much that it would begin anew (S3).
+    """While a platform learns, no budget is raised by so much that it would begin anew (S3); bids follow prices hourly.
 
     What counts as so much is each platform's own figure; TikTok documents a half, Meta's fifth is practitioners' lore.
     """
     protected = case.at(case.ledger.learning) & case.of(case.limits.protect_learning)
     most = case.old + np.floor(case.significant[case.asked.channel] * case.old)
-    return np.asarray(~protected | ~case.raising | (case.old == 0) | (case.asked.new <= most))
+    return np.asarray(~protected | ~case.raising_budget | (case.old == 0) | (case.asked.new <= most))
 
 
 def cooldown(case: Case) -> Bools:
