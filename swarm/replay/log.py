@@ -17,7 +17,7 @@ from swarm.platforms.protocol import Effects
 from swarm.replay.inputs import Inputs
 from swarm.spec.campaign import Campaign
 from swarm.spec.config import SwarmConfig
-from swarm.store.inputs import hours_with_inputs, schema_of, submitted
+from swarm.store.inputs import hours_with_inputs, submitted
 from swarm.store.journal import INTENT_COLUMNS, Journal
 from swarm.store.schema import INPUTS_SINCE
 
@@ -124,7 +124,7 @@ def _effects(rows: list[tuple[Any, ...]]) -> Effects:
 
 
 def _nothing_kept(journal: Journal) -> str:
-    schema = schema_of(journal)
+    schema = journal.schema
     why = f"this one has schema {schema}" if schema < INPUTS_SINCE else "none has run in this one since"
     return (
         f"{journal.path} does not say what its hours were decided from: journals keep that for hours that run "

@@ -41,7 +41,7 @@ def inputs_of(journal: Journal, tick: int) -> tuple[dict[str, Any], dict[str, ND
 
 def hours_with_inputs(journal: Journal) -> tuple[int, int] | None:
     """The first hour that has inputs, and the hour after the last; None where no hour has any."""
-    if schema_of(journal) < INPUTS_SINCE:
+    if journal.schema < INPUTS_SINCE:
         return None
     first, last = _rows(journal, "SELECT MIN(tick), MAX(tick) FROM inputs")[0]
     return None if first is None else (first, last + 1)
@@ -68,11 +68,6 @@ def state_before(journal: Journal, tick: int) -> tuple[int, list[tuple[str, int,
 def submitted(journal: Journal) -> list[int]:
     """The hour before which each campaign joined, by row."""
     return [row[0] for row in _rows(journal, "SELECT submitted_tick FROM campaigns ORDER BY row")]
-
-
-def schema_of(journal: Journal) -> int:
-    """The file's schema, which of one that is read alone may be an old one."""
-    return journal.schema
 
 
 def _rows(journal: Journal, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
