@@ -17,8 +17,6 @@ class Terms:
     auction: Literal["second_price", "first_price"]
     report_lag_h: int
     """Whole hours by which reports are late."""
-    ceiling: Literal["week", "month"] | None
-    """Over which the sum of the daily budgets is the platform's own ceiling; None where it publishes none."""
     conversion_lag_h: tuple[float, float]
     """Mean hours from click to reported conversion, of the fast and of the slow half."""
     click_rate: float
@@ -34,7 +32,6 @@ TERMS = MappingProxyType(
         "google_ads": Terms(
             auction="second_price",
             report_lag_h=1,
-            ceiling="month",
             conversion_lag_h=(1.0, 20.0),
             click_rate=0.04,
             price_level=1.2,
@@ -43,7 +40,6 @@ TERMS = MappingProxyType(
         "meta": Terms(
             auction="second_price",
             report_lag_h=1,
-            ceiling="week",
             conversion_lag_h=(2.0, 24.0),
             click_rate=0.012,
             price_level=0.9,
@@ -52,7 +48,6 @@ TERMS = MappingProxyType(
         "tiktok": Terms(
             auction="first_price",
             report_lag_h=1,
-            ceiling="week",
             conversion_lag_h=(2.0, 18.0),
             click_rate=0.009,
             price_level=0.7,
@@ -61,7 +56,6 @@ TERMS = MappingProxyType(
         "linkedin": Terms(
             auction="first_price",
             report_lag_h=2,
-            ceiling=None,
             conversion_lag_h=(4.0, 36.0),
             click_rate=0.006,
             price_level=1.6,

@@ -13,6 +13,7 @@ from swarm.platforms.channels import TERMS
 from swarm.platforms.market import Market
 from swarm.platforms.protocol import Capabilities, Changes, Effects, Reply, Spending, State
 from swarm.platforms.settings import unfit
+from swarm.spec.delivery import CEILING
 
 Record = Callable[[Effects, str], None]
 """Hears what is set and by whom; "" is the swarm."""
@@ -30,7 +31,7 @@ class EmbeddedAccount:
         self._columns, self._at, self._record = columns, at, record
         self.capabilities = Capabilities(
             over_delivery=factor,
-            ceiling=TERMS[platform].ceiling,
+            ceiling=CEILING[platform],
             significant_edit=TERMS[platform].significant_edit,
             dry_run=_DRY_RUN.get(platform, ()),
         )

@@ -22,6 +22,7 @@ from swarm.platforms.protocol import Changes, Effects, Spending
 from swarm.platforms.settings import Known, Settings
 from swarm.platforms.streams import hourly
 from swarm.platforms.world import World
+from swarm.spec.delivery import CEILING
 from swarm.spec.money import MICROS
 
 Floats = NDArray[np.float64]
@@ -269,7 +270,7 @@ class Market:
 
 
 def _period_opens(platform: str, moment: Moment) -> NDArray[np.bool_]:
-    period = TERMS[platform].ceiling
+    period = CEILING[platform]
     if period is None:
         return np.ones_like(moment.new_day)
     return moment.new_month if period == "month" else moment.week_days_left == 7
@@ -277,7 +278,7 @@ def _period_opens(platform: str, moment: Moment) -> NDArray[np.bool_]:
 
 def _days_left(platform: str, moment: Moment) -> NDArray[np.int32]:
     """[R] days left in the ceiling's period, today included; 0 where there is no ceiling."""
-    period = TERMS[platform].ceiling
+    period = CEILING[platform]
     if period is None:
         return np.zeros_like(moment.month_days_left)
     return moment.month_days_left if period == "month" else moment.week_days_left

@@ -26,7 +26,12 @@ even if the runtime dies and the budget stays on the platform.
 Ceiling = Literal["week", "month"]
 
 CEILING: Mapping[str, Ceiling | None] = MappingProxyType(
-    {"google_ads": "month", "meta": "week", "tiktok": "week", "linkedin": None}
+    {
+        "google_ads": "month",
+        "meta": "week",
+        "tiktok": "week",
+        "linkedin": None,
+    }
 )
 """Over which a platform publishes a longer ceiling than the day's.
 

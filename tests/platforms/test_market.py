@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from policies.frames import Report
 from swarm.effects.proposals import Field
 from swarm.platforms.calendar import Calendar
-from swarm.platforms.channels import FOUR, TERMS
+from swarm.platforms.channels import FOUR
 from swarm.platforms.market import Market
 from swarm.platforms.protocol import Effects
 from swarm.platforms.settings import Settings
 from swarm.platforms.shocks import Hazards, shocks
 from swarm.platforms.world import Listing, draw_world
+from swarm.spec.delivery import CEILING
 from tests.platforms.worlds import MONDAY, launch, listing, market, rich, still
 
 FIELDS = [f.name for f in fields(Report) if f.name != "tick"]
@@ -142,7 +143,7 @@ def test_a_period_costs_at_most_its_days_budgets(seed: int) -> None:
     assert (spent > budget).any()
     months = [date.fromordinal(first.toordinal() + day).month for day in range(days)]
     for at, channel in enumerate(FOUR):
-        kind = TERMS[channel.platform].ceiling
+        kind = CEILING[channel.platform]
         label = {"week": [day // 7 for day in range(days)], "month": months, None: list(range(days))}[kind]
         factor = OVER[at] if kind is None else 1.0
         for part in set(label) - ({label[-1]} if kind == "month" else set()):  # the last month goes on
