@@ -18,6 +18,7 @@ from swarm.actors.session import simulate
 from swarm.platforms.channels import FOUR
 from swarm.spec.campaign import Campaign, load_campaigns
 from swarm.spec.config import SwarmConfig
+from tests.store.server import Server, missing
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, print_blob=False)
 settings.load_profile("repeatable")
@@ -42,6 +43,16 @@ def _skip_reason(longrepr: Any) -> str:
 
 
 EXAMPLES = Path(__file__).parents[1] / "configs" / "campaigns"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server."""
+    if lacking := missing():
+        pytest.skip(f"needs {lacking}")
+    server = Server()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from swarm.attention.request import Answer, Request
 from swarm.observe.logging import bind_tick, configure_logging
 from swarm.observe.metrics import Metrics
 from swarm.store.journal import Journal
+from swarm.store.place import journal_of
 
 
 @bounded("compute")
@@ -40,7 +41,7 @@ class AttentionService:
         self._metrics.set("swarm_torch_threads", settings.threads)
         self._engine = AttentionEngine(threads=settings.threads)
         self._heads: dict[str, tuple[int, Mapping[str, NDArray[Any]]]] = {}
-        self._journal = Journal(scenario.folder / "journal.sqlite")
+        self._journal = Journal(journal_of(scenario.folder))
         self._batcher = MicroBatcher(
             self._engine,
             max_batch=settings.max_batch,

@@ -66,7 +66,7 @@ class Checkpoint:
             return self._load(brain, scenario)
         except (KeyError, TypeError, ValueError) as error:
             raise Failed(
-                f"{self._journal.path} was kept by another version of this program, and this one cannot go on from it "
+                f"{self._journal.place} was kept by another version of this program, and this one cannot go on from it "
                 f"({_plain(error)}): go on with that version, or start in another folder (store.folder, or name); "
                 "`swarm explain` and `swarm report` read the journal as it is"
             ) from error

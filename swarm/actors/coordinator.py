@@ -27,7 +27,7 @@ from swarm.actors.roster import Roster
 from swarm.actors.scenario import Scenario
 from swarm.actors.supervision import Supervision
 from swarm.brain import Brain
-from swarm.errors import Failed, SwarmError
+from swarm.errors import Failed, JournalError, SwarmError
 from swarm.observe.logging import bind_tick, configure_logging
 from swarm.observe.metrics import Metrics
 from swarm.platforms.traffic import HOUR_OF_WEEK
@@ -35,6 +35,7 @@ from swarm.portfolio import limits
 from swarm.spec.campaign import Campaign
 from swarm.store.inputs import STATE_EVERY_H, inputs_of, keep_state
 from swarm.store.journal import Journal
+from swarm.store.place import journal_of
 
 _POLL_S = 1.0
 _TRIES = 5
@@ -56,7 +57,7 @@ class Coordinator:
         """Read the journal, find or make the children, and let the clock run where it ran."""
         self._log = configure_logging(scenario.config.name, "coordinator", scenario.folder)
         self._scenario, self._config = scenario, scenario.config
-        self._journal = Journal(scenario.folder / "journal.sqlite")
+        self._journal = Journal(journal_of(scenario.folder))
         self._journal.remember("channels", json.dumps([asdict(channel) for channel in scenario.channels]))
         self._call = Caller(self._config.runtime.call_deadline_s)
         self._brain = Brain(self._config, scenario.channels, Traffic(HOUR_OF_WEEK))
@@ -65,7 +66,7 @@ class Coordinator:
         self._checkpoint = Checkpoint(self._journal)
         self._roster = Roster(scenario, self._call, self._brain, self._journal, lambda: self._tick)
         self._children = self._roster.children
-        self._error = ""
+        self._error, self._waits_for = "", ""
         self._clock: asyncio.Task[None] | None = None
         self._until, self._period_s = 0, 0.0
         self._moved = asyncio.Event()
@@ -75,6 +76,7 @@ class Coordinator:
             self._roster, self._brain, self._journal, self._reporter, self._log, lambda: self._tick
         )
         self._alerts = Alerts(self._config, scenario.folder, self._journal, self._brain, self._log)
+        self._alerts.verify(self._tick)
         self._hour = Hour(self._roster, self._brain, self._call, self._journal, self._log, self._supervision.mend)
         self._recall()
         await self._supervision.begin()
@@ -144,6 +146,7 @@ class Coordinator:
             "until": self._until,
             "running": self._running,
             "error": self._error,
+            "waits_for": self._waits_for,
             "time": self._time().isoformat() if brain.campaigns else "",
             "mode": str(brain.gate.mode),
             "held": brain.gate.held,
@@ -244,23 +247,28 @@ class Coordinator:
     async def _steady_hour(self) -> bool:
         """One hour; where a child fails in it, the hour is taken back, the child made again, the hour tried again.
 
-        Returns False where none is possible for now: nothing can be written without the market or the dispatcher.
+        Returns False where none is possible for now: nothing can be written without the market or the dispatcher, nor
+        decided without the journal.
         """
         tries = _TRIES
         while self._supervision.may_write():
             before, attention = self._brain.state(), replace(self._brain.attention)
             bind_tick(self._tick)
             try:
-                done = await self._hour.run(self._tick)
+                self._close(await self._hour.run(self._tick))
             except SwarmError as error:
                 self._brain.attention = attention
                 self._brain.take_back(before)
-                tries -= not await self._supervision.heal()  # an hour that fails though all are alive may fail for ever
                 self._log.warning("hour_taken_back", error=str(error), tries_left=tries)
+                if isinstance(error, JournalError) and self._period_s:
+                    self._waits_for = str(error)
+                    self._alerts.not_kept(self._tick, error)
+                    return False
+                tries -= not await self._supervision.heal()  # an hour that fails though all are alive may fail for ever
                 if not tries:
                     raise
             else:
-                self._close(done)
+                self._waits_for = ""
                 return True
         return False
 
@@ -273,20 +281,25 @@ class Coordinator:
             why["charts"] = [asdict(alarm) for alarm in alarms]
         if (ended := brain.calendar.at(tick).hours_left == 1).any():
             why["allocation"] = brain.proof(ended)
-        self._roster.memories = done.memories
         with self._journal.writing():  # half an hour in the journal would be done again on top of itself
-            self._journal.outcomes(done.reported())
-            done.inputs.keep(self._journal, tick)
-            self._checkpoint.save(brain, done.memories, tick + 1)
-            if (tick + 1) % STATE_EVERY_H == 0:
-                keep_state(self._journal, tick + 1)
-            self._journal.tick(tick, self._time().isoformat(), str(brain.gate.mode), brain.attention.coherence, why)
+            if self._journal.last_tick() < tick:  # a commit whose answer was lost may have come through
+                self._keep_hour(done, tick, why)
+        self._roster.memories = done.memories
         self._reporter.hour(brain, done)
         self._log.info("hour", mode=str(brain.gate.mode), coherence=brain.attention.coherence, **done.result)
         self._supervision.hour_counts(done.away)
         self._alerts.hour(tick, done.standing, time.monotonic() if self._period_s else 3600.0 * tick)
         self._tick = tick + 1
         self._moved.set()
+
+    def _keep_hour(self, done: Done, tick: int, why: dict[str, Any]) -> None:
+        self._journal.outcomes(done.reported())
+        done.inputs.keep(self._journal, tick)
+        self._checkpoint.save(self._brain, done.memories, tick + 1)
+        if (tick + 1) % STATE_EVERY_H == 0:
+            keep_state(self._journal, tick + 1)
+        gate, coherence = self._brain.gate, self._brain.attention.coherence
+        self._journal.tick(tick, self._time().isoformat(), str(gate.mode), coherence, why)
 
     async def _beat(self) -> None:
         """Every heartbeat: ask for signs of life and set the gauges again."""

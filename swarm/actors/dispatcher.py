@@ -37,6 +37,7 @@ from swarm.spec.campaign import Campaign
 from swarm.spec.money import MICROS
 from swarm.store.edits import Edit, record_edits
 from swarm.store.journal import Journal
+from swarm.store.place import journal_of
 from swarm.store.plans import due, file, used
 
 _KNOWN = "others_changes"
@@ -74,7 +75,7 @@ class Dispatcher:
         """Open the journal; campaigns come with ``admit``."""
         self._log = configure_logging(scenario.config.name, "dispatcher", scenario.folder)
         self._scenario = scenario
-        self._journal = Journal(scenario.folder / "journal.sqlite")
+        self._journal = Journal(journal_of(scenario.folder))
         self._call = Caller(scenario.config.runtime.call_deadline_s)
         self._campaigns: list[Campaign] = []
         self._door: Door | None = None

@@ -23,6 +23,7 @@ from swarm.actors.scenario import Scenario
 from swarm.errors import Failed, SwarmError
 from swarm.observe.logging import bind_tick, configure_logging
 from swarm.store.journal import Journal
+from swarm.store.place import journal_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class FeedbackLoop:
         """Go on from the journal's heads and candidates."""
         self._log = configure_logging(scenario.config.name, "feedback", scenario.folder)
         self._name, self._namespace, self._seed = scenario.config.name, scenario.namespace, scenario.config.run.seed
-        self._journal = Journal(scenario.folder / "journal.sqlite")
+        self._journal = Journal(journal_of(scenario.folder))
         self._call = Caller(scenario.config.runtime.call_deadline_s)
         kept = self._journal.models()
         self._versions = {name: version for name, (version, _) in kept.items()}

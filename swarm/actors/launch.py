@@ -25,6 +25,7 @@ from swarm.errors import Failed, Gone, Overloaded, Unavailable
 from swarm.platforms.channels import TERMS
 from swarm.platforms.traffic import HOUR_OF_WEEK
 from swarm.store.journal import Journal
+from swarm.store.place import is_kept, settle
 
 CHILDREN = (*(f"agent/{platform}" for platform in TERMS), "attention", "feedback", "dispatcher", "market")
 COORDINATOR: dict[str, Any] = {
@@ -106,23 +107,24 @@ def _prepare(scenario: Scenario) -> None:
     with suppress(Gone):
         find(scenario.config.name)
         return
-    path = scenario.folder / "journal.sqlite"
-    if path.exists():
-        _check(path, scenario)
-    journal = Journal(path)
+    place: Path | str = scenario.folder
+    try:
+        place = settle(scenario.folder, scenario.config.store.url)
+        if is_kept(place):
+            _check(place, scenario)
+    except ValueError as error:
+        raise Failed(f"{place}: {error}") from error
+    journal = Journal(place)
     journal.remember("scenario", json.dumps(scenario.facts()))
     journal.close()
 
 
-def _check(path: Path, scenario: Scenario) -> None:
+def _check(place: Path | str, scenario: Scenario) -> None:
     """A coordinator that could not go on from the journal would die far from the person's eyes.
 
     Read only: a journal that is refused stays as the version that wrote it needs it.
     """
-    try:
-        journal = Journal(path, read_only=True)
-    except ValueError as error:
-        raise Failed(f"{path}: {error}") from error
+    journal = Journal(place, read_only=True)
     Checkpoint(journal).load(Brain(scenario.config, scenario.channels, Traffic(HOUR_OF_WEEK)), scenario)
     journal.close()
 

@@ -15,6 +15,7 @@ from swarm.errors import Failed
 from swarm.results import summary, truth
 from swarm.spec.campaign import Campaign
 from swarm.store.journal import Journal
+from swarm.store.place import journal_of
 
 Progress = Callable[[dict[str, Any]], None]
 """Hears the coordinator's status as the clock moves."""
@@ -54,7 +55,7 @@ def simulate(scenario: Scenario, campaigns: Sequence[Campaign], progress: Progre
         "seed": scenario.config.run.seed,
         "folder": str(scenario.folder),
     }
-    journal = Journal(scenario.folder / "journal.sqlite")
+    journal = Journal(journal_of(scenario.folder))
     journal.remember("result", json.dumps(result))
     journal.close()
     return result

@@ -9,16 +9,15 @@ from pathlib import Path
 
 import click
 
+from swarm.cli.setup import opened, place_of
 from swarm.errors import JournalError
 from swarm.observe.explain import channels_of
 from swarm.store.chain import heads, verify
-from swarm.store.database import is_url
 from swarm.store.export import exported, write
 from swarm.store.journal import Journal
 from swarm.store.recover import recover
 
 _PATH = click.Path(path_type=Path)
-_JOURNAL = "journal.sqlite"
 WHERE = click.argument("where", metavar="FOLDER|FILE")
 
 
@@ -70,7 +69,7 @@ def export(where: str, kind: str, to: Path | None) -> None:
 @click.option("--to", type=_PATH, required=True, help="File of the new journal; there must be none.")
 def recovered(where: str, to: Path) -> None:
     """Copy what can be read of a damaged journal into a new one; the damaged one is left as it is."""
-    place = _place(where)
+    place = place_of(where)
     if isinstance(place, str):
         raise click.UsageError("a server's journal is recovered by the server's own means: from its backup")
     with _in_one_line():
@@ -81,7 +80,7 @@ def recovered(where: str, to: Path) -> None:
 
 @contextmanager
 def _opened(where: str) -> Iterator[Journal]:
-    with _in_one_line(), closing(Journal(_place(where), read_only=True)) as journal:
+    with closing(opened(place_of(where))) as journal, _in_one_line():
         yield journal
 
 
@@ -91,12 +90,3 @@ def _in_one_line() -> Iterator[None]:
         yield
     except (ValueError, JournalError) as error:
         raise click.ClickException(str(error)) from error
-
-
-def _place(where: str) -> Path | str:
-    if is_url(where):
-        return where
-    path = Path(where) / _JOURNAL if Path(where).is_dir() else Path(where)
-    if not path.exists():
-        raise click.BadParameter(f"there is no journal at {path}", param_hint="FOLDER|FILE")
-    return path

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from swarm.cli import views
-from swarm.cli.setup import read_campaigns, read_config, say
+from swarm.cli.setup import STORE, kept_on, read_campaigns, read_config, say
 
 _PATH = click.Path(path_type=Path)
 ADDRESS = click.option("--address", help="Address of the Ray cluster; by default the one that runs on this machine.")
@@ -26,9 +26,10 @@ FOR_EVER_H = 24 * 365
 @click.command()
 @click.option("--config", "file", type=_PATH, help="Settings that differ from the defaults.")
 @click.option("--tick-seconds", type=click.FloatRange(0.0, 3600.0), help="Wall seconds of a market hour; 1 by default.")
+@STORE
 @ADDRESS
 @JSON
-def up(file: Path | None, tick_seconds: float | None, address: str | None, as_json: bool) -> None:
+def up(file: Path | None, tick_seconds: float | None, server: str | None, address: str | None, as_json: bool) -> None:
     """Start a swarm, or find it running: a second `up` changes nothing.
 
     On a Ray cluster that runs already, the command ends when the swarm is ready. Where none runs, it starts one
@@ -38,7 +39,7 @@ def up(file: Path | None, tick_seconds: float | None, address: str | None, as_js
     from swarm.actors.scenario import Scenario
     from swarm.platforms.channels import CHANNELS
 
-    config = read_config(file)
+    config = kept_on(read_config(file), server)
     dashboard = connect(address, start=True)
     folder = (Path(config.store.folder) / config.name).resolve()
     scenario = Scenario(config, folder, CHANNELS, config.run.start, FOR_EVER_H // 24, anchor=EARLIEST_ZONE)

@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
 from swarm.cli import audit, cluster, explain, plans, replay, report, run, safety, specs, tune, undo
+from swarm.cli.setup import READ
 from swarm.errors import Gone, SwarmError
 
+_SENSELESS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+_SHOWN = 120
 NOT_UP, FAILED = 3, 1
 """Exit statuses: there is no such swarm; it is there and could not do what was asked. 2 is for wrong input."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Cli(click.Group):
+    """Has one line for a journal whose words make no sense: somebody else may have written them."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except _SENSELESS as error:
+            if READ not in ctx.meta:
+                raise
+            place, what = ctx.meta[READ], " ".join(f"{type(error).__name__}: {error}".split())
+            raise click.ClickException(
+                f"the journal {place} cannot be understood ({what[:_SHOWN]}): `swarm audit verify {place}` says "
+                "whether it was altered"
+            ) from error
+
+
+@click.group(cls=_Cli, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="swarm-ads", prog_name="swarm")
 def cli() -> None:
     """Spend advertising money over Google Ads, Meta, TikTok and LinkedIn: well, safely, and with reasons."""

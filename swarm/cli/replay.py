@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from swarm.cli.setup import read_config
-from swarm.errors import JournalError
+from swarm.cli.setup import opened, place_of, read_config
 from swarm.store.journal import Journal
 
 if TYPE_CHECKING:
@@ -23,11 +22,10 @@ POLICIES = ("equal_split",)
 AGREES = 1e-5
 """Relative difference within which models that are asked again agree with their earlier answers."""
 _PATH = click.Path(path_type=Path)
-_FILE = "journal.sqlite"
 
 
 @click.command("replay")
-@click.argument("path", type=_PATH, metavar="JOURNAL")
+@click.argument("where", metavar="JOURNAL")
 @click.option(
     "--from", "first", type=click.IntRange(0), metavar="HOUR", help="First market hour; by default the first."
 )
@@ -37,10 +35,10 @@ _FILE = "journal.sqlite"
 @click.option("--policy", type=click.Choice(POLICIES), help="Decide by a simple rival, and judge what that changes.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 def command(
-    path: Path, first: int | None, last: int | None, recompute: bool, file: Path | None, policy: str | None,
+    where: str, first: int | None, last: int | None, recompute: bool, file: Path | None, policy: str | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Decide the hours in JOURNAL, a run's folder or file, once more, and compare with what was decided.
+    """Decide the hours in JOURNAL, a run's folder, file or server URL, once more, and compare with what was decided.
 
     The journal keeps what each hour was decided from, so no market is needed and nothing is written. The same
     settings must come to the same decisions, the door's verdicts included: the exit status is 1 where one differs.
@@ -52,7 +50,7 @@ def command(
     if sum((recompute, file is not None, policy is not None)) > 1:
         raise click.UsageError("give one of --recompute, --config and --policy")
     try:
-        log, begin, end = _hours(_open(path), first, last)
+        log, begin, end = _hours(opened(place_of(where)), first, last)
         with tempfile.TemporaryDirectory(prefix="swarm-replay-") as folder:
             if file is not None or policy is not None:
                 found = _otherwise(log, Path(folder), begin, end, file, policy)
@@ -64,17 +62,6 @@ def command(
         raise click.UsageError(str(error)) from error
     click.echo(json.dumps(found) if as_json else text)
     sys.exit(int(differs))
-
-
-def _open(path: Path) -> Journal:
-    """The journal, to read."""
-    file = path / _FILE if path.is_dir() else path
-    if not file.exists():
-        raise click.BadParameter(f"{path} is no journal, and no folder that has one", param_hint="JOURNAL")
-    try:
-        return Journal(file, read_only=True)
-    except (ValueError, JournalError) as error:
-        raise click.BadParameter(f"{file}: {error}", param_hint="JOURNAL") from error
 
 
 def _hours(journal: Journal, first: int | None, last: int | None) -> tuple[Log, int, int]:
@@ -90,7 +77,7 @@ def _hours(journal: Journal, first: int | None, last: int | None) -> tuple[Log, 
     if not log.first <= begin < end <= log.end:
         raise ValueError(
             f"--from {begin} --to {end - 1} is not within market hours {log.first} to {log.end - 1}, which "
-            f"{journal.path} has the inputs of"
+            f"{journal.place} has the inputs of"
         )
     return log, begin, end
 

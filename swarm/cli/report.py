@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from swarm.cli.setup import open_journal, read_config, say
+from swarm.cli.setup import open_journal, read_config, run_folder, say
 
 _PATH = click.Path(path_type=Path)
 _PAGE = "report.html"
@@ -26,13 +26,15 @@ def command(folder: Path | None, out: Path | None, file: Path | None, as_json: b
     from swarm.observe.report.gather import gather
     from swarm.observe.report.page import page
 
-    journal = open_journal(folder, Path(read_config(file).store.folder))
+    store = Path(read_config(file).store.folder)
+    folder = run_folder(folder, store)
+    journal = open_journal(folder, store)
     try:
         with journal.snapshot():
             found = gather(journal)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    out = out or journal.path.parent / _PAGE
+    out = out or folder / _PAGE
     text = page(found).encode()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from swarm.cli import views
-from swarm.cli.setup import fresh_folder, read_campaigns, read_config, read_history
+from swarm.cli.setup import STORE, fresh_folder, kept_on, read_campaigns, read_config, read_history
 from swarm.platforms.log import COLUMNS, AccountLog
 from swarm.spec.campaign import Campaign
 from swarm.spec.config import SwarmConfig
@@ -59,6 +59,7 @@ def _renamed(_context: click.Context, _option: click.Parameter, pairs: tuple[str
     help="Currency of the log.",
 )
 @click.option("--config", "file", type=_PATH, help="Settings that differ from the defaults.")
+@STORE
 @click.option("--address", help="Address of a running Ray cluster; by default Ray is started here.")
 @click.option("--json", "out", type=_PATH, help="Write the results to this file; - for standard output.")
 def run(
@@ -70,6 +71,7 @@ def run(
     columns: dict[str, str],
     currency: str,
     file: Path | None,
+    server: str | None,
     address: str | None,
     out: Path | None,
 ) -> None:
@@ -87,7 +89,7 @@ def run(
     assert market == "embedded"
     if specs and history is not None:
         raise click.UsageError("give campaigns, SPEC files or folders, or a log with --history, not both")
-    config = _configured(read_config(file), days, seed)
+    config = kept_on(_configured(read_config(file), days, seed), server)
     if history is None:
         console = Console(stderr=True)
         found = _on_specs(_campaigns(specs, console), config, address, console)

@@ -7,6 +7,7 @@ market's actor. The journal is told before and after if it can be; a journal tha
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from swarm.effects.proposals import Field
 from swarm.errors import JournalError, SwarmError
 from swarm.platforms.market_log import Cell, append_pauses, delivering, hold_if_free
 from swarm.store.journal import INTENT_COLUMNS, Journal
+from swarm.store.place import has_journal, journal_of
 
 _PATH = click.Path(path_type=Path)
 _NAMES = click.argument("names", nargs=-1, metavar="[NAME]...")
@@ -113,7 +115,7 @@ def _pause(folder: Path, log: Path, who: str, reached: Reached, ask_market: AskM
     ids = _intend(folder, before, tick, reached) if before and told else []
     held = hold_if_free(log)
     if held is None:
-        reached.paused = ask_market(folder.name, tick)
+        reached.paused = ask_market(_name(folder), tick)
         reached.platform = "paused by the market's actor"
     else:
         with held:
@@ -140,7 +142,7 @@ def _folders(names: Sequence[str], folders: Sequence[Path], file: Path | None) -
     named = names or (() if folders else (config.name,))
     found = [*(Path(config.store.folder) / name for name in named), *folders]
     if missing := [str(folder) for folder in found if not folder.is_dir()]:
-        there = ", ".join(sorted(path.parent.name for path in Path(config.store.folder).glob("*/journal.sqlite")))
+        there = ", ".join(sorted(path.name for path in Path(config.store.folder).glob("*/") if has_journal(path)))
         # Others are stopped all the same: a misspelt name must not keep the rest going.
         click.echo(f"no such run folder: {', '.join(missing)}; there are {there or 'none'}", err=True)
     if not (there_are := [folder.resolve() for folder in found if folder.is_dir()]):
@@ -172,10 +174,19 @@ def _line(reached: Reached) -> str:
 # ---- the journal, if it can be told
 
 
+def _name(folder: Path) -> str:
+    """The swarm's, which may be another than its folder's: `swarm run` counts its folders."""
+    try:
+        facts = json.loads(Journal(journal_of(folder), read_only=True).recall("scenario") or "null")
+    except _NOT_TOLD:
+        facts = None
+    return str(facts["config"]["name"]) if facts else folder.name
+
+
 def _tick(folder: Path) -> int:
     """The market hour that runs, 0 where the journal cannot be read: the market's log knows a later one."""
     try:
-        journal = Journal(folder / "journal.sqlite", read_only=True)
+        journal = Journal(journal_of(folder), read_only=True)
         return journal.last_tick() + 1
     except _NOT_TOLD:
         return 0
@@ -183,7 +194,7 @@ def _tick(folder: Path) -> int:
 
 def _event(folder: Path, kind: str, who: str) -> str:
     try:
-        journal = Journal(folder / "journal.sqlite")
+        journal = Journal(journal_of(folder))
         journal.event(journal.last_tick() + 1, kind, folder.name, who)
         journal.close()
     except _NOT_TOLD as error:
@@ -194,7 +205,7 @@ def _event(folder: Path, kind: str, who: str) -> str:
 def _intend(folder: Path, cells: list[Cell], tick: int, reached: Reached) -> list[int]:
     """Intents of the pauses, kept before they are made; none where the journal cannot be told."""
     try:
-        journal = Journal(folder / "journal.sqlite")
+        journal = Journal(journal_of(folder))
         epoch, modes = journal.last_epoch(), journal.modes()
         shared: dict[str, Any] = {
             **{"tick": tick, "field": int(Field.STATUS), "creative": -1, "old": 1, "new": 0, "reason": "down"},
@@ -212,7 +223,7 @@ def _intend(folder: Path, cells: list[Cell], tick: int, reached: Reached) -> lis
 
 def _settle(folder: Path, ids: list[int], read_back: list[int], reached: Reached) -> None:
     try:
-        journal = Journal(folder / "journal.sqlite")
+        journal = Journal(journal_of(folder))
         journal.settle(np.array(ids, dtype=np.int64), np.array(read_back, dtype=np.int64))
         journal.close()
     except _NOT_TOLD as error:

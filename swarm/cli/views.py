@@ -148,6 +148,7 @@ def _head(state: Mapping[str, Any]) -> RenderableType:
         f"  coherence {coherence(state['coherence'])}   market time {state['time']}   hour {state['tick']}",
         "   held by a person" if state["held"] else "",
         (f"   stopped: {state['error']}", "bold red") if state["error"] else "",
+        (f"   waits: {state['waits_for']}", "bold red") if state["waits_for"] else "",
     )
     bar = ProgressBar(total=max(state["until"], 1), completed=state["tick"])
     return Panel(

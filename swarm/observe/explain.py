@@ -167,7 +167,7 @@ def clock_of(journal: Journal, campaign: Campaign) -> LocalClock:
     """
     newest = journal.last_tick()
     if (hour := journal.hour(newest)) is None:
-        raise ValueError(f"{journal.path}: no market hour of this run is over yet")
+        raise ValueError(f"{journal.place}: no market hour of this run is over yet")
     return LocalClock(datetime.fromisoformat(hour[0]) - newest * HOUR, newest, ZoneInfo(campaign.time_zone))
 
 

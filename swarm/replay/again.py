@@ -64,7 +64,7 @@ class Again:
         self.log, self.journal = log, Scratch(folder / "journal.sqlite")
         begin, heads = state_before(log.journal, first)
         if first < log.first or begin < log.first > 0:
-            raise ValueError(f"{log.journal.path} can be replayed from market hour {log.first} on, not from {first}")
+            raise ValueError(f"{log.journal.place} can be replayed from market hour {log.first} on, not from {first}")
         self.tick = max(begin, 0)
         self.scenario = replace(log.scenario, folder=folder, config=_settings(log, config))
         self.journal.submit(

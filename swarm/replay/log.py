@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class Log:
         self.joined = submitted(journal)
         self.scenario = Scenario(
             config=SwarmConfig.model_validate(facts["config"]),
-            folder=journal.path.parent,
+            folder=Path(),
             channels=channels_of(journal),
             first=date.fromisoformat(facts["first"]),
             days=facts["days"],
@@ -80,7 +81,7 @@ class Log:
             ValueError: the journal does not say.
         """
         if (found := Inputs.kept(self.journal, tick)) is None:
-            raise ValueError(f"{self.journal.path} does not say what market hour {tick} was decided from")
+            raise ValueError(f"{self.journal.place} does not say what market hour {tick} was decided from")
         return found
 
     def batch(self, tick: int) -> Batch:
@@ -127,6 +128,6 @@ def _nothing_kept(journal: Journal) -> str:
     schema = journal.schema
     why = f"this one has schema {schema}" if schema < INPUTS_SINCE else "none has run in this one since"
     return (
-        f"{journal.path} does not say what its hours were decided from: journals keep that for hours that run "
+        f"{journal.place} does not say what its hours were decided from: journals keep that for hours that run "
         f"under schema {INPUTS_SINCE} or later (version 0.1.0), and {why}"
     )

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 from policies.tuning import BOUNDS
 from swarm.spec.fields import Currency, IsoDate, Money, Problem, Ratio, Section, Slug, refuse
 from swarm.spec.reading import read
-from swarm.spec.secrets import SecretRef
+from swarm.spec.secrets import SecretRef, ServerUrl
 
 
 def _tuned(hyper: str, default: float, description: str) -> Any:
@@ -196,6 +196,11 @@ class Store(Section):
         min_length=1,
         max_length=1024,
         description="Folder of the runs, from where the command is started",
+    )
+    url: ServerUrl | None = Field(
+        default=None,
+        max_length=1024,
+        description="PostgreSQL server that keeps the journals: postgresql://user@host/database; by default files do",
     )
 
 

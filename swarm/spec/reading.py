@@ -15,7 +15,7 @@ from swarm.spec.fields import Problem
 from swarm.spec.yaml import Document, load_yaml
 
 M = TypeVar("M", bound=BaseModel)
-_SECRETIVE = "notifications"
+_SECRETIVE = {"notifications", "url"}
 """What stands there may be a secret by mistake, so no message repeats it."""
 
 
@@ -55,7 +55,7 @@ def _spec_errors(model: type[BaseModel], document: Document, details: ErrorDetai
             yield _placed(document, problem._replace(loc=(*details["loc"], *problem.loc)))
         return
     loc, value = details["loc"], details["input"]
-    shown = isinstance(value, str) and _SECRETIVE not in loc
+    shown = isinstance(value, str) and _SECRETIVE.isdisjoint(loc)
     problem = Problem(loc, _message(details), value if shown else None)
     yield _placed(document, problem, _nearest(model, details, context))
 

@@ -9,6 +9,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, NoReturn
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -43,6 +44,23 @@ def _reference(value: object) -> object:
         raise PydanticCustomError("secret_reference", text)
     return value
 
+
+def _server(value: object) -> object:
+    if not (isinstance(value, str) and value.startswith(("postgresql://", "postgres://"))):
+        raise PydanticCustomError("server_url", "must be postgresql://user@host/database (not shown)")
+    parts = urlsplit(value)
+    if ":" in parts.netloc.rpartition("@")[0] or "password" in parse_qs(parts.query):
+        text = "must not hold the password: it belongs into PGPASSWORD or ~/.pgpass (not shown)"
+        raise PydanticCustomError("server_url", text)
+    return value
+
+
+ServerUrl = Annotated[
+    str,
+    BeforeValidator(_server),
+    WithJsonSchema({"type": "string", "pattern": "^postgres(ql)?://([^:@]*@)?[^@]*$"}),
+]
+"""Where a database server is; its password is where the server's own library looks for it."""
 
 SecretRef = Annotated[str, BeforeValidator(_reference), WithJsonSchema({"type": "string", "pattern": f"^({_FORM})$"})]
 """Where a secret is kept: ``env:NAME`` or ``file:/path``."""

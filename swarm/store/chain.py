@@ -13,7 +13,7 @@ elsewhere: ``swarm audit verify`` prints it.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -105,8 +105,10 @@ def heads(journal: Journal) -> dict[str, Head]:
         return {table: head(db, table) for table in COLUMNS}
 
 
-def verify(journal: Journal) -> Fault | None:
+def verify(journal: Journal, since: Mapping[str, Head] | None = None) -> Fault | None:
     """The first fault of all that is chained, and of the file's own structure; None where there is none.
+
+    ``since``: heads up to which it was seen to be whole before; what came later is looked at alone.
 
     Raises:
         ValueError: the journal is of a version that had no chain.
@@ -117,16 +119,16 @@ def verify(journal: Journal) -> Fault | None:
                 f"{db.place} was kept by a version without a chain, which begins when a swarm goes on with it"
             )
         for table in COLUMNS:
-            if fault := _fault(db, table):
+            if fault := _fault(db, table, since[table] if since else Head()):
                 return fault
-        return _structure(db)
+        return None if since else _structure(db)
 
 
-def _fault(db: Database, table: str) -> Fault | None:
-    form, at = _FORMS[table], Head()
+def _fault(db: Database, table: str, at: Head) -> Fault | None:
+    form = _FORMS[table]
     before: Row = ()
     try:
-        for line in _lines(db, table):
+        for line in _lines(db, table, at.id):
             if line[0] != at.id + 1:
                 return _at(db, table, at.id + 1, before, "the line is missing")
             at, before = Head(line[0], form.hash(at.hash, line[:-1])), line
@@ -160,9 +162,9 @@ def _structure(db: Database) -> Fault | None:
     return Fault("file", 0, None, "", told) if told else None
 
 
-def _lines(db: Database, table: str) -> Iterator[Row]:
-    """All lines, in order; after the last that can be read, the error."""
-    last, most = -(2**62), _AT_ONCE
+def _lines(db: Database, table: str, after: int) -> Iterator[Row]:
+    """All lines after ``after``, in order; after the last that can be read, the error."""
+    last, most = after or -(2**62), _AT_ONCE
     query = f"SELECT {_names(table)}, hash FROM {table} WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - constants
     while True:
         try:

@@ -58,6 +58,8 @@ class Database(Protocol):
 
     place: str
     """Where it is, for people; without a password."""
+    name: str
+    """Of the folder that the file is in, or of the schema."""
 
     @property
     def in_transaction(self) -> bool:
@@ -114,7 +116,7 @@ class Sqlite:
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self.place = str(path)
+        self.place, self.name = str(path), path.resolve().parent.name
         with self._told():
             self._db = _to_read(path) if read_only else _to_write(path)
 
@@ -204,22 +206,22 @@ class Postgres:
     """
 
     def __init__(self, url: str, *, read_only: bool = False) -> None:
-        self._url, self.schema = _without_schema(url)
+        self._url, self.name = _without_schema(url)
         self._read_only = read_only
         parts = urlsplit(self._url)
-        self.place = f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}?schema={self.schema}"
+        self.place = f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}?schema={self.name}"
         self._psycopg = _psycopg()
         self._begun = False
         self._connect()
         if not read_only:
             self.begin()
-            self.execute(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
+            self.execute(f'CREATE SCHEMA IF NOT EXISTS "{self.name}"')
             self.commit()
 
     def _connect(self) -> None:
         with self._told():
             self._db = self._psycopg.connect(self._url, autocommit=True, connect_timeout=int(PATIENCE_S))
-            self._db.execute(f'SET search_path TO "{self.schema}"')
+            self._db.execute(f'SET search_path TO "{self.name}"')
             self._db.execute("SET synchronous_commit TO on")
             self._db.execute(f"SET lock_timeout TO '{PATIENCE_S} s'")
             self._db.execute(f"SET default_transaction_read_only TO {'on' if self._read_only else 'off'}")
@@ -256,7 +258,7 @@ class Postgres:
         """Begin to write, alone."""
         self._begin("BEGIN")
         try:
-            self.execute("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", (self.schema,))
+            self.execute("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", (self.name,))
         except JournalError:
             self.rollback()
             raise

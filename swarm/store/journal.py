@@ -70,6 +70,11 @@ class Journal:
         return self._db.place
 
     @property
+    def name(self) -> str:
+        """What its run is called: the name of the folder that the file is in, or of the schema."""
+        return self._db.name
+
+    @property
     def path(self) -> Path:
         """The file."""
         assert not is_url(self._place), f"{self.place} is no file"

@@ -71,7 +71,8 @@ def test_status_has_a_column_for_each_channel_whatever_it_is_called() -> None:
     }  # fmt: skip
     state = {
         "channels": ["search", "[brand] uk"], "campaigns": [row], "mode": "STABLE", "coherence": 1.0, "time": "",
-        "tick": 1, "held": False, "error": "", "until": 2, "recommendations": [], "proposals": {}, "restarts": {},
+        "tick": 1, "held": False, "error": "", "waits_for": "", "until": 2, "recommendations": [],
+        "proposals": {}, "restarts": {},
         "hyper_version": 1, "quarantined": {}, "stale_attention": [], "tick_ms": {"p50": 1.0, "p99": 1.0},
     }  # fmt: skip
     console = Console(width=160)
@@ -91,7 +92,8 @@ def test_status_says_who_is_in_quarantine_and_what_follows() -> None:
     kept = {"since": 0.0, "until": 60.0, "seconds_left": 42.4, "why": "died 6 times in 60 s"}
     state = {
         "channels": ["search"], "campaigns": [row], "mode": "STABLE", "coherence": 1.0, "time": "", "tick": 1,
-        "held": False, "error": "", "until": 2, "recommendations": [], "proposals": {}, "restarts": {},
+        "held": False, "error": "", "waits_for": "", "until": 2, "recommendations": [],
+        "proposals": {}, "restarts": {},
         "hyper_version": 1, "quarantined": {"agent/meta": kept}, "stale_attention": ["expert_routing"],
         "tick_ms": {"p50": 1.0, "p99": 1.0},
     }  # fmt: skip

@@ -75,7 +75,7 @@ def test_what_cannot_be_replayed_is_said(scenario: Scenario, tmp_path: Path) -> 
     """No journal, an old one, hours that it does not have, and two policies at once: one clear line, status 2."""
     old = unpacked("before_charts", tmp_path / "old")
     for words, told in (
-        ((tmp_path / "nowhere",), "is no journal, and no folder that has one"),
+        ((tmp_path / "nowhere",), "there is no journal at"),
         ((old,), "does not say what its hours were decided from"),
         ((scenario.folder, "--from", 500), "is not within market hours 0 to"),
         ((scenario.folder, "--recompute", "--policy", "equal_split"), "give one of"),

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.store.server import Server, missing
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """A PostgreSQL server."""
-    if lacking := missing():
-        pytest.skip(f"needs {lacking}")
-    server = Server()
-    yield server
-    server.stop()
+from tests.store.server import Server
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

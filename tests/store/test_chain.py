@@ -230,3 +230,16 @@ def _record(path: Path) -> list[list[Any]]:
         return [db.execute(f"SELECT * FROM {table} ORDER BY id").fetchall() for table in COLUMNS]
     finally:
         db.close()
+
+
+def test_what_was_seen_to_be_whole_is_not_looked_at_again(place: Place) -> None:
+    """From the heads of then on: a later line that was altered is named, an earlier one is not looked for."""
+    journal = sample(place)
+    then = heads(journal)
+    assert verify(journal, then) is None
+    journal.intend([row(tick=9), row(tick=10)])
+    assert verify(journal, then) is None
+    last = heads(journal)["intents"].id
+    unprotected(journal).execute("UPDATE intents SET new = new + 1 WHERE id = ?", (last,))
+    assert verify(journal, then) == verify(journal)
+    assert verify(journal, heads(journal)) is None

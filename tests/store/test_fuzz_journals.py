@@ -3,47 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import strategies as st
 
+from swarm.cli.main import cli
 from swarm.effects.door import Door
 from swarm.errors import SwarmError
 from swarm.platforms.channels import FOUR
 from swarm.store.journal import Journal
 from tests.effects.doors import CREATIVES, began
 from tests.fuzz import TIERS, each
-from tests.observe.runs import CAMPAIGNS, play
+from tests.observe.runs import BERLIN, CAMPAIGNS
+from tests.store.damage import DAMAGE, Damage, put, whole_journal
 
 CLEAR = (sqlite3.DatabaseError, ValueError, SwarmError)
 """What reading a damaged journal may raise."""
 
 
 @pytest.fixture(scope="module")
-def whole() -> Iterator[bytes]:
+def whole() -> bytes:
     """A small run's journal."""
-    with tempfile.TemporaryDirectory() as folder:
-        play(Path(folder)).close()
-        yield (Path(folder) / "journal.sqlite").read_bytes()
-
-
-Damage = tuple[list[tuple[float, int]], float | None]
-"""Bits that are flipped, by place in the file and in the byte; and how much of the file is left, None for all."""
-DAMAGE: st.SearchStrategy[Damage] = st.tuples(
-    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 7)), max_size=6), st.none() | st.floats(0, 1)
-)
-
-
-def damaged(whole: bytes, damage: Damage) -> bytes:
-    """The file afterwards."""
-    file, (flips, end) = bytearray(whole), damage
-    for place, bit in flips:
-        file[int(place * (len(file) - 1))] ^= 1 << bit
-    return bytes(file if end is None else file[: int(end * len(file))])
+    return whole_journal()
 
 
 @TIERS
@@ -52,9 +36,7 @@ def test_a_damaged_journal_lets_nothing_pass_or_works(examples: int, whole: byte
     path = tmp_path / "journal.sqlite"
 
     def check(damage: Damage) -> None:
-        for rest in tmp_path.glob("journal.sqlite*"):
-            rest.unlink()
-        path.write_bytes(damaged(whole, damage))
+        put(path, whole, damage)
         try:
             journal = Journal(path)
         except CLEAR:
@@ -69,3 +51,24 @@ def test_a_damaged_journal_lets_nothing_pass_or_works(examples: int, whole: byte
             journal.close()
 
     each(DAMAGE, check, examples)
+
+
+COMMANDS = (("explain", BERLIN.name), ("plan",), ("drift",), ("tune", "history"), ("rollback", "--hour", "30"))
+
+
+@TIERS
+def test_commands_on_a_damaged_journal_say_so_in_a_line_or_work(
+    examples: int, whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never a traceback."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "swarm"
+    folder.mkdir(parents=True)
+
+    def check(example: tuple[Damage, tuple[str, ...]]) -> None:
+        damage, words = example
+        put(folder / "journal.sqlite", whole, damage)
+        answer = CliRunner().invoke(cli, list(words))
+        assert answer.exception is None or isinstance(answer.exception, SystemExit | SwarmError), answer.exc_info
+
+    each(st.tuples(DAMAGE, st.sampled_from(COMMANDS)), check, examples)

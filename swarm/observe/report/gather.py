@@ -61,7 +61,7 @@ def gather(journal: Journal, *, shown: int = SHOWN) -> RunReport:
     """
     specs = [Campaign.model_validate_json(spec) for _, _, spec in journal.campaigns()]
     if not specs:
-        raise ValueError(f"{journal.path}: no campaign has been submitted to this run")
+        raise ValueError(f"{journal.place}: no campaign has been submitted to this run")
     clocks = {zone: clock_of(journal, spec) for zone, spec in {spec.time_zone: spec for spec in specs}.items()}
     facts, clock = _facts(journal, list(clocks.values())), clocks[specs[0].time_zone]
     channels, learnt = channels_of(journal), Learnt.of(journal)
@@ -86,7 +86,7 @@ def gather(journal: Journal, *, shown: int = SHOWN) -> RunReport:
         for row in top
     )
     return RunReport(
-        name=journal.path.resolve().parent.name,
+        name=journal.name,
         seed=facts.seed,
         start=clock.start,
         days=dates,
