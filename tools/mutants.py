@@ -127,7 +127,7 @@ def _constant(value: object) -> Iterator[Callable[[ast.AST], str]]:
         yield _set("value", not value)
     elif isinstance(value, int):
         yield _set("value", value + 1)
-    elif isinstance(value, float):
+    elif isinstance(value, float) and value:
         yield _set("value", value * FLOAT_STEP)
 
 

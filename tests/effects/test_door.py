@@ -13,8 +13,10 @@ import pytest
 from swarm.effects.door import Door, Word, release_kill_switch, throw_kill_switch
 from swarm.effects.guards import refusals
 from swarm.effects.proposals import Field, Proposals
+from swarm.platforms.protocol import Spending
 from swarm.store.journal import Journal
 from tests.effects.doors import (
+    CREATIVES,
     UNIT,
     ask,
     began,
@@ -229,3 +231,32 @@ def test_an_hour_that_is_asked_again_begins_where_it_began(tmp_path: Path) -> No
     assert 50 == other.opening.budget[0, 0]
     other.roll(moment(5, np.zeros(1, dtype=np.bool_)))
     assert 80 == other.opening.budget[0, 0]
+
+
+def test_a_door_that_grows_keeps_what_it_knows(tmp_path: Path) -> None:
+    """Settings, the hour's opening and when days began stay with their campaigns; new ones begin with nothing."""
+    one = door(tmp_path)
+    write(one, budget(50), weight(700_000, 1))
+    one.roll(midnight(24))
+    write(one, budget(0), tick=24)
+    one.grow(3, CREATIVES + 1)
+    one.grow(3, CREATIVES + 1)
+    assert [50, 0, 0] == one.opening.budget[:, 0].tolist()
+    assert [0, 700_000, 0, 0] == one.ledger.weight[0, 0].tolist() == one.opening.weight[0, 0].tolist()
+    nothing, yesterday = np.zeros(3, dtype=np.int64), np.full((3, 4), 22)
+    one.report(Spending(np.zeros((3, 4), dtype=np.int64), nothing, nothing, yesterday))
+    # Yesterday's 50 could still cost 100 where its last hours are not reported, a new campaign has no yesterday.
+    told = write(one, budget(50), budget(50, campaign=2), limits=limits(3, monthly=199), tick=24)
+    assert {"monthly": 1} == told
+    assert [0, 0, 50] == one.ledger.budget[:, 0].tolist()
+
+
+def test_a_new_door_is_before_the_first_hour_and_the_first_epoch(tmp_path: Path) -> None:
+    """A day that begins in hour 0 begins; a lease of the first epoch holds; nothing waits."""
+    one = door(tmp_path)
+    one.ledger.budget[:], one.ledger.highest[:] = 5, 9
+    one.roll(midnight(0))
+    assert [5] * 4 == one.ledger.highest[0].tolist()
+    assert {} == write(one, bid(5), lease=lease(epoch=0))
+    assert not one.launching().any()
+    assert not one.killed

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarm.effects.ledger import Ledger, OverDelivery, exposure_today, unreported
+from swarm.effects.ledger import Ledger, OverDelivery, exposure_today, restore_budgets, unreported
+from swarm.effects.proposals import Field
+from swarm.platforms.calendar import Began
 from swarm.platforms.channels import FOUR
+from swarm.platforms.protocol import Effects
 from swarm.spec.delivery import OVER_DELIVERY
 
 FACTOR = OverDelivery.of(FOUR)
@@ -71,3 +74,30 @@ def test_campaigns_keep_their_rows_when_others_join() -> None:
     assert [6, 6, 0, 0] == ledger.weight[0, 3].tolist()
     assert [5, 0, 0] == ledger.month.tolist()
     assert (3, 4, 4) == ledger.weight.shape
+    assert ledger.learning.dtype == ledger.touched.dtype == np.bool_
+
+
+DAYS = (range(0, 72, 24), range(5, 72, 24))
+"""The hours in which the days of two campaigns begin."""
+WRITES = st.lists(
+    st.tuples(st.integers(0, 71), st.integers(0, 1), st.integers(0, 1), st.integers(0, 4), st.booleans()), max_size=12
+)
+"""Hour, campaign, channel, budget, whether others set it."""
+
+
+@given(WRITES.map(sorted))
+def test_what_is_restored_is_what_was_kept_hour_by_hour(told: list[tuple[int, int, int, int, bool]]) -> None:
+    """Over three days of two campaigns whose midnights differ, whoever set the budgets and in whatever order."""
+    live, writes = Ledger.empty(2, 4, 1), []
+    for hour in range(72):
+        live.roll_day(np.array([hour in days for days in DAYS]))
+        for tick, campaign, channel, value, foreign in told:
+            if tick == hour:
+                writes.append((tick, campaign, channel, int(live.budget[campaign, channel]), value, foreign))
+                columns = (np.array([each]) for each in (0, campaign, channel, Field.BUDGET, -1, value))
+                (live.edited if foreign else live.commit)(Effects(*columns), tick)
+    restored = Ledger.empty(2, 4, 1)
+    restored.budget[:] = live.budget
+    restore_budgets(restored, writes, Began(np.array([48, 53]), np.array([24, 29])))
+    for name in ("budget", "reserved", "highest", "midnight", "eve", "raised", "touched"):
+        np.testing.assert_array_equal(getattr(live, name), getattr(restored, name), name)
