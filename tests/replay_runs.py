@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -28,7 +28,13 @@ PAUSED, HELD = range(30, 36), range(52, 58)
 """Hours in which a person had one campaign paused, and the mode held."""
 
 
-def played(folder: Path, campaigns: Sequence[Campaign], *, days: int = 3, late: int = 1) -> Scenario:
+Then = Callable[[Swarm, int], Awaitable[None]]
+"""Something else that happens before an hour."""
+
+
+def played(
+    folder: Path, campaigns: Sequence[Campaign], *, days: int = 3, late: int = 1, then: Then | None = None
+) -> Scenario:
     """The run; its journal is in ``folder``. The ``late`` last campaigns join in mid-run."""
     scenario = scenario_of("replayed", days, folder)
     first, last = campaigns[: len(campaigns) - late], campaigns[len(campaigns) - late :]
@@ -47,6 +53,8 @@ def played(folder: Path, campaigns: Sequence[Campaign], *, days: int = 3, late: 
             brain.gate = brain.gate.hold(Mode.CAUTIOUS, tick)
         if tick == HELD.stop:
             brain.gate = brain.gate.release(tick)
+        if then:
+            await then(swarm, tick)
 
     run(scenario, first, opening_hyper(scenario.config).values, before=before)
     return scenario

@@ -13,11 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from benchmarks.inprocess import Swarm
 from benchmarks.runtime import multiplied
 from policies.tuner import LEAST_CAMPAIGNS
 from policies.tuning import Tuning
 from swarm.actors.scenario import Scenario
 from swarm.brain import opening_hyper
+from swarm.effects.door import effects_of
 from swarm.effects.ledger import Ledger
 from swarm.replay.again import Again, Decided
 from swarm.replay.compare import Comparison, answers_differ
@@ -25,8 +27,11 @@ from swarm.replay.inputs import Inputs
 from swarm.replay.log import DECIDED, Log
 from swarm.replay.other import Sides, by_rival, by_settings, judged
 from swarm.spec.campaign import Campaign
+from swarm.store.edits import edits
 from swarm.store.inputs import narrowed, widened
 from swarm.store.journal import Journal
+from swarm.store.plans import Verdict, decide, plans
+from tests.effects.doors import budget
 from tests.replay_runs import HELD, JOINS, PAUSED, STATE, copied, opened, played, tampered
 from tests.store.kept import unpacked
 
@@ -243,3 +248,39 @@ def test_a_rival_needs_a_run_from_its_beginning(log: Log, tmp_path: Path) -> Non
         next(by_rival(log, tmp_path, "equal_split", 0, log.end))
     with pytest.raises(ValueError, match=f"joined in market hour {JOINS}"):
         judged(log, iter(()), 0)
+
+
+EDITED, DECIDED_AT = 31, range(9, 60, 10)
+"""The hour before which eve sets a budget, and the hours before which people decide what waits."""
+
+
+async def _interfere(swarm: Swarm, tick: int) -> None:
+    """A person takes every third plan, rejects every third, and leaves the others; somebody else edits a budget."""
+    waiting = [filed for filed in plans(swarm.journal) if filed.state(tick) == "open"] if tick in DECIDED_AT else []
+    for number, filed in enumerate(waiting):
+        verdict: Verdict = "applied" if number % 3 == 0 else "rejected"
+        if number % 3 < 2:
+            decide(swarm.journal, filed.digest, "ana", verdict, tick)
+    if tick == EDITED:
+        high, low = budget(70_000_000, channel=1), budget(3_000_000, channel=1)
+        for row in (high, low):
+            effects = effects_of(np.array([[0, *row]], dtype=np.int64).T)
+            await swarm.market.edit(effects, "eve", tick)
+
+
+def test_what_people_decided_and_others_edited_is_decided_again(examples: list[Campaign], tmp_path: Path) -> None:
+    """Plans that were taken are in their hour's batch, and the ledger knows what others had set meanwhile."""
+    (tmp_path / "run").mkdir()
+    waits = [
+        campaign.model_copy(update={"autonomy": campaign.autonomy.model_copy(update={"mode": mode})})
+        for campaign, mode in zip(examples[:3], ("approve", "propose", "auto"), strict=True)
+    ]
+    scenario = played(tmp_path / "run", waits, late=0, then=_interfere)
+    log = Log(opened(scenario.folder / "journal.sqlite"))
+    assert {"written", "rejected"} <= {filed.state(log.end) for filed in plans(log.journal)}
+    assert len(edits(log.journal)) == 2
+    found = Comparison(log)
+    (tmp_path / "again").mkdir()
+    for hour in Again(log, tmp_path / "again", 0).hours(log.end):
+        found.add(hour)
+    assert found.same, found.first

@@ -17,6 +17,7 @@ from swarm.agent import InForce
 from swarm.effects.door import Door, release_kill_switch, throw_kill_switch
 from swarm.effects.lease import Lease
 from swarm.effects.ledger import Ledger
+from swarm.effects.people import joined
 from swarm.effects.proposals import Proposals
 from swarm.replay.children import Now
 from swarm.replay.log import DECIDED, Batch, Decisions, Log, decisions
@@ -66,6 +67,8 @@ class Judge:
         assert self._door is not None
         self._batch = self._log.batch(tick)
         self._door.ledger.commit(self._batch.down, tick)
+        for edited in self._log.edits(tick):
+            self._door.ledger.edited(edited, tick)
         self._door.roll(self._calendar.at(tick))
 
     def _commit(self, tick: int) -> None:
@@ -93,7 +96,8 @@ class Judge:
         """Judge the batch, and let come of the hour what came of it then."""
         assert self._door is not None
         limits = portfolio.limits_at(self._limits, self._campaigns, self._scenario.channels, self._calendar, tick)
-        admitted = self._door.open(asked, limits, lease, tick)
+        asked, word = joined(asked, self._log.due(tick), self._door.ledger)
+        admitted = self._door.open(asked, limits, lease, tick, word=word)
         effects, self.wanted = admitted.effects, self._door.ledger.copy()
         if len(effects):
             self.wanted.commit(effects, tick)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ import numpy as np
 
 from swarm.actors.scenario import Scenario
 from swarm.effects.door import effects_of
+from swarm.effects.plans import Due
 from swarm.observe.explain import channels_of
 from swarm.platforms.protocol import Effects
 from swarm.replay.inputs import Inputs
 from swarm.spec.campaign import Campaign
 from swarm.spec.config import SwarmConfig
+from swarm.store.edits import edits
 from swarm.store.inputs import hours_with_inputs, submitted
 from swarm.store.journal import INTENT_COLUMNS, Journal
+from swarm.store.plans import was_due
 from swarm.store.schema import INPUTS_SINCE
 
 Place = tuple[int, int, int, int]
@@ -84,6 +88,16 @@ class Log:
             raise ValueError(f"{self.journal.place} does not say what market hour {tick} was decided from")
         return found
 
+    def due(self, tick: int) -> Due:
+        """What people had let be written by hour ``tick``."""
+        return was_due(self.journal, tick)
+
+    def edits(self, tick: int) -> tuple[Effects, Effects]:
+        """What others had set when hour ``tick`` began: all of it, the highest value last; and what of it was left."""
+        seen = [(0, *edit[1:5], edit[6]) for edit in edits(self.journal, tick, tick + 1)]
+        left = {row[:5]: row for row in seen}.values()
+        return _table(sorted(seen, key=itemgetter(5))), _table(left)
+
     def batch(self, tick: int) -> Batch:
         """What hour ``tick`` decided; of an hour that was tried again, what came last counts."""
         if tick // _CHUNK_H != self._chunk:
@@ -120,8 +134,11 @@ def _by_hour(journal: Journal, campaigns: int, first: int) -> dict[int, list[tup
 def _effects(rows: list[tuple[Any, ...]]) -> Effects:
     """What of ``rows`` was read back; the last value of a setting counts."""
     seen = {_place(dict(zip(INTENT_COLUMNS, row[1:], strict=False))): row for row in rows if row[-1] is not None}
-    table = [(row[0], *place, row[-1]) for place, row in seen.items()]
-    return effects_of(np.array(table, dtype=np.int64).reshape(-1, 6).T)
+    return _table((row[0], *place, row[-1]) for place, row in seen.items())
+
+
+def _table(rows: Iterable[tuple[int, ...]]) -> Effects:
+    return effects_of(np.array(list(rows), dtype=np.int64).reshape(-1, 6).T)
 
 
 def _nothing_kept(journal: Journal) -> str:

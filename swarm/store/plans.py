@@ -121,6 +121,15 @@ def due(journal: Journal, tick: int) -> Due:
     return due_of(filed.plan for filed in _kept(journal, f"WHERE {said}", tick))
 
 
+def was_due(journal: Journal, tick: int) -> Due:
+    """What was ``due`` when hour ``tick`` was decided, by what the journal knows now; for hours that are over."""
+    said = (
+        "plan_verdicts.verdict <> 'rejected' AND plan_verdicts.tick <= ? AND plans.expires_tick > ?"
+        " AND (plan_ends.tick IS NULL OR plan_ends.tick >= ?)"
+    )
+    return due_of(filed.plan for filed in _kept(journal, f"WHERE {said}", tick, tick, tick))
+
+
 def used(journal: Journal, digest_: str, tick: int, result: Literal["written", "void"] = "written") -> None:
     """A plan is used once: keep what came of it in hour ``tick``; told again, nothing changes."""
     with journal.writing() as db:
