@@ -42,10 +42,12 @@ def rotation(score: Floats, variance: Floats, exists: Bools, *, exploration: Flo
 def _best(level: Floats, spread: Floats) -> Floats:
     """[R, K] probability that the normal draw around ``level`` is the highest of its row; -inf never is."""
     exists = np.isfinite(level)
-    own, below = level[..., None] + spread[..., None] * _NODES, np.ones((*level.shape, level.shape[1], len(_NODES)))
-    row, one, other = np.nonzero(exists[:, :, None] & exists[:, None, :] & ~np.eye(level.shape[1], dtype=np.bool_))
-    below[row, one, other] = ndtr((own[row, one] - level[row, other, None]) / spread[row, other, None])
-    chance = np.where(exists, (below.prod(axis=2) * _WEIGHTS).sum(axis=2), 0.0)
+    own, parts = np.where(exists, level, 0.0)[..., None] + spread[..., None] * _NODES, exists[..., None] * _WEIGHTS
+    for other in range(level.shape[1]):
+        below = ndtr((own - level[:, None, other, None]) / spread[:, None, other, None])
+        below[:, other] = 1.0
+        parts *= below
+    chance = parts.sum(axis=2)
     return np.asarray(chance / np.maximum(chance.sum(axis=1, keepdims=True), 1e-300))
 
 

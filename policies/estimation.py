@@ -90,16 +90,16 @@ def estimate(
     rows, channels, _ = conversions.shape
     account = np.zeros(rows, dtype=np.int64) if account is None else account
     channel, creative = np.ones((rows, channels)), prior.factor
-    base = guess
+    base, by_channel, by_creative = guess, conversions.sum(2), conversions.sum(1)
+    seen, pooled = by_channel.sum(1), _pooled(by_channel, account)
     for _ in range(_ROUNDS):
-        expected = clicks * channel[:, :, None] * creative[:, None, :]
-        base = guess * _ratio(conversions.sum((1, 2)), guess * expected.sum((1, 2)), BASE_STRENGTH)
-        flat = base[:, None, None] * clicks * creative[:, None, :]
-        seen, expected = (_pooled(each.sum(2), account) for each in (conversions, flat))
-        common = _ratio(seen, expected, CHANNEL_STRENGTH)
-        channel = common * _ratio(conversions.sum(2), flat.sum(2) * common, CHANNEL_STRENGTH)
-        flat = base[:, None, None] * clicks * channel[:, :, None]
-        creative = prior.factor * _ratio(conversions.sum(1), flat.sum(1) * prior.factor, 1.0 / prior.own)
+        shown = np.einsum("rck,rk->rc", clicks, creative)
+        base = guess * _ratio(seen, guess * (shown * channel).sum(1), BASE_STRENGTH)
+        expected = base[:, None] * shown
+        common = _ratio(pooled, _pooled(expected, account), CHANNEL_STRENGTH)
+        channel = common * _ratio(by_channel, expected * common, CHANNEL_STRENGTH)
+        expected = base[:, None] * np.einsum("rck,rc->rk", clicks, channel)
+        creative = prior.factor * _ratio(by_creative, expected * prior.factor, 1.0 / prior.own)
     return Rates(base, channel, creative)
 
 
