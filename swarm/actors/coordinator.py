@@ -39,6 +39,7 @@ from swarm.store.place import journal_of
 
 _POLL_S = 1.0
 _TRIES = 5
+_LONGEST_S = 3600.0
 
 
 @bounded()
@@ -123,7 +124,15 @@ class Coordinator:
         }
 
     async def start(self, until: int, period_s: float) -> None:
-        """Let the clock run to market hour ``until``, one hour in ``period_s`` seconds, 0 as fast as it goes."""
+        """Let the clock run to market hour ``until``, one hour in ``period_s`` seconds, 0 as fast as it goes.
+
+        Raises:
+            Failed: not an hour, or not a time; the clock goes on as before.
+        """
+        if not (isinstance(until, int) and isinstance(period_s, int | float) and 0.0 <= period_s <= _LONGEST_S):
+            raise Failed(
+                f"the clock runs to a whole hour, and an hour takes 0 to {_LONGEST_S:.0f} s: {until}, {period_s}"
+            )
         self._journal.remember("clock", json.dumps({"until": until, "period_s": period_s}))
         self._resume_clock()
 

@@ -72,3 +72,37 @@ def test_commands_on_a_damaged_journal_say_so_in_a_line_or_work(
         assert answer.exception is None or isinstance(answer.exception, SystemExit | SwarmError), answer.exc_info
 
     each(st.tuples(DAMAGE, st.sampled_from(COMMANDS)), check, examples)
+
+
+TYPED = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+"""What a shell can hand on."""
+SPAN = TYPED | st.sampled_from(["3d", "12h", "2026-03-02", "2026-03-02T05", "99999d", "0001-01-01"])
+HOUR = st.integers(-3, 10**20).map(str) | TYPED
+WORDS = st.one_of(
+    st.tuples(st.just("explain"), st.just(BERLIN.name) | TYPED, st.just("--since"), SPAN, st.just("--until"), SPAN),
+    st.tuples(
+        st.sampled_from(["approve", "apply", "reject", "rollback"]), TYPED | st.text("0123456789abcdef", min_size=8)
+    ),
+    st.tuples(st.just("rollback"), st.sampled_from(["--campaign", "--hour"]), HOUR | st.just(BERLIN.name)),
+    st.tuples(st.just("replay"), TYPED, st.just("--from"), HOUR),
+    st.tuples(st.just("audit"), st.sampled_from(["verify", "export"]), TYPED),
+    st.tuples(st.sampled_from(["plan", "drift", "explain", "report"]), st.just("--folder"), TYPED),
+    st.lists(TYPED, max_size=3).map(tuple),
+)
+
+
+@TIERS
+def test_whatever_people_type_is_answered_in_a_line(
+    examples: int, whole: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never a traceback."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "swarm"
+    folder.mkdir(parents=True)
+    (folder / "journal.sqlite").write_bytes(whole)
+
+    def check(words: tuple[str, ...]) -> None:
+        answer = CliRunner().invoke(cli, list(words))
+        assert answer.exception is None or isinstance(answer.exception, SystemExit | SwarmError), answer.exc_info
+
+    each(WORDS, check, examples)

@@ -1,0 +1,58 @@
+"""Calls from outside that make no sense: a clear error, or an answer; the swarm goes on, and a new life of it too."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+
+from swarm.actors.launch import ask, launch
+from swarm.actors.scenario import Scenario
+from swarm.errors import SwarmError
+from swarm.spec.campaign import Campaign
+from tests.cluster.test_swarm import follow
+from tests.fuzz import TIERS, each
+
+pytestmark = pytest.mark.cluster
+Make = Callable[[str, int], Scenario]
+NAMES = st.sampled_from(["submit", "start", "hold", "pause", "resume", "try_out", "progress"])
+LEAVES = st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text(max_size=4) | st.binary(max_size=3)
+HYPER = st.sampled_from(["pacing_gain", "exploration"]) | st.text(max_size=3)
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(HYPER, inner, max_size=2), max_leaves=5
+)
+CALLS = st.tuples(NAMES, st.lists(VALUES, max_size=3))
+
+
+@TIERS
+def test_nonsense_breaks_nothing(examples: int, campaigns: list[Campaign], scenarios: Make) -> None:
+    """No call hangs or is answered by a traceback's text alone, and the clock runs as before."""
+    scenario = scenarios("bodies", 2)
+    coordinator = launch(scenario)
+    ask(coordinator, "submit", campaigns)
+    follow(coordinator, 10)
+
+    def check(call: tuple[str, list[Any]]) -> None:
+        method, body = call
+        try:
+            ask(coordinator, method, *body)
+        except SwarmError as error:
+            assert str(error)
+
+    each(CALLS, check, examples)
+    ask(coordinator, "release")
+    ask(coordinator, "resume", [])
+    assert [row["name"] for row in ask(coordinator, "status")["campaigns"]] == [c.name for c in campaigns]
+    follow(coordinator, 14)
+    os.kill(ask(coordinator, "ping"), signal.SIGKILL)
+    follow(launch(scenario), 18)
+
+
+@pytest.fixture
+def campaigns(examples: list[Campaign]) -> list[Campaign]:
+    """Three of the examples."""
+    return examples[:3]
