@@ -1,8 +1,9 @@
 """Are the guards tested? ``python -m tools.mutation --json FILE`` runs the fast tests against every mutant of the door.
 
-Tests are collected once. For each mutant a child is forked, takes the mutated functions' code and stops at the first
-test that fails; tests that killed last come first. What is outside functions takes a fresh interpreter. A mutant that
-no input can tell from the original is named in ``tests/effects/equivalents.toml`` with the reason, and does not count.
+Tests are collected once. For each mutant a child is forked, takes the mutated functions' code, runs the tests that call
+them and stops at the first that fails; tests that killed last come first. What is outside functions takes a fresh
+interpreter. A mutant that no input can tell from the original is named in ``tests/effects/equivalents.toml`` with the
+reason, and does not count.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -95,14 +96,15 @@ class Hunt:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Instead of running the tests once: first as they are, then against each mutant."""
         items = list(session.items)
-        if (first := _wait(_fork(items, None))) >= 0:
-            self.broken.append(items[first].nodeid)
+        reached = _reached(items)
+        if missing := [item.nodeid for item in items if item.nodeid not in reached]:
+            self.broken.append(missing[0])
             return True
         running: dict[int, tuple[Mutant, list[pytest.Item], int]] = {}
         for mutant in self._prey:
             if len(running) == self._jobs:
                 self._reap(running, items)
-            order = list(items)
+            order = [item for item in items if f"{mutant.file} {mutant.function}" in reached[item.nodeid]]
             pid, pipe = _fork(order, mutant)
             running[pid] = (mutant, order, pipe)
         while running:
@@ -126,30 +128,56 @@ def _read(pipe: int) -> str:
         return end.read()
 
 
-def _wait(child: tuple[int, int]) -> int:
-    """Position of the test that failed in ``child``, -1 for none."""
-    pid, pipe = child
-    os.waitpid(pid, 0)
+def _reached(items: Sequence[pytest.Item]) -> dict[str, list[str]]:
+    """What of the package each test calls, as "file function"; a test that fails without any mutant is left out."""
+    pid, pipe = _child(lambda: json.dumps(dict(_traced(items))))
     told = _read(pipe)
-    return -1 if told == "alive" else int(told or 0)
+    os.waitpid(pid, 0)
+    return dict(json.loads(told))
 
 
-def _fork(items: Sequence[pytest.Item], mutant: Mutant | None) -> tuple[int, int]:
+def _traced(items: Sequence[pytest.Item]) -> Iterator[tuple[str, list[str]]]:
+    folder = str(ROOT.joinpath(*PACKAGE.split(".")))
+    called: set[str] = set()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(folder):
+            called.add(f"{Path(code.co_filename).name} {code.co_qualname.partition('.<locals>')[0]}")
+
+    for item in items:
+        called.clear()
+        sys.setprofile(note)
+        fails = _fails(item)
+        sys.setprofile(None)
+        if not fails:
+            yield item.nodeid, sorted(called)
+
+
+def _fork(items: Sequence[pytest.Item], mutant: Mutant) -> tuple[int, int]:
     """A child that runs ``items`` to the first failure; its id, and the pipe that it tells of it."""
+
+    def hunt() -> str:
+        signal.alarm(TIME_LIMIT_S)
+        _take(mutant)
+        return next((str(i) for i, item in enumerate(items) if _fails(item)), "alive")
+
+    return _child(hunt)
+
+
+def _child(work: Callable[[], str]) -> tuple[int, int]:
+    """A silent child's id, and the pipe by which it tells what ``work`` answers."""
     ours, theirs = os.pipe()
     pid = os.fork()
     if pid:
         os.close(theirs)
         return pid, ours
     os.close(ours)
-    signal.alarm(TIME_LIMIT_S)
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
-    if mutant is not None:
-        _take(mutant)
-    told = next((str(i) for i, item in enumerate(items) if _fails(item)), "alive")
-    os.write(theirs, told.encode())
+    with os.fdopen(theirs, "w") as end:
+        end.write(work())
     os._exit(0)
 
 
