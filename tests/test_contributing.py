@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shutil
 import re
 import subprocess
 import sys
@@ -65,6 +66,8 @@ def copy(tmp_path: Path) -> Path:
         if (ROOT / name).is_file():
             (tmp_path / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "copy" / name).write_bytes((ROOT / name).read_bytes())
+    if (ROOT / ".mypy_cache").is_dir():  # what was checked already is not checked again
+        shutil.copytree(ROOT / ".mypy_cache", tmp_path / "copy" / ".mypy_cache")
     return tmp_path / "copy"
 
 
