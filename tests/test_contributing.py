@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import os
-import shutil
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
