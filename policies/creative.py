@@ -41,13 +41,13 @@ def rotation(score: Floats, variance: Floats, exists: Bools, *, exploration: Flo
 
 def _best(level: Floats, spread: Floats) -> Floats:
     """[R, K] probability that the normal draw around ``level`` is the highest of its row; -inf never is."""
-    exists = np.isfinite(level)
-    own, parts = np.where(exists, level, 0.0)[..., None] + spread[..., None] * _NODES, exists[..., None] * _WEIGHTS
-    for other in range(level.shape[1]):
-        below = ndtr((own - level[:, None, other, None]) / spread[:, None, other, None])
-        below[:, other] = 1.0
-        parts *= below
-    chance = parts.sum(axis=2)
+    exists, count = np.isfinite(level), level.shape[1]
+    own, chance = np.where(exists, level, 0.0)[..., None] + spread[..., None] * _NODES, np.zeros(level.shape)
+    for one in range(count):
+        below = exists[:, one, None] * _WEIGHTS
+        for other in set(range(count)) - {one}:
+            below *= ndtr((own[:, one] - level[:, other, None]) / spread[:, other, None])
+        chance[:, one] = below.sum(axis=1)
     return np.asarray(chance / np.maximum(chance.sum(axis=1, keepdims=True), 1e-300))
 
 
