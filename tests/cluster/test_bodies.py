@@ -13,25 +13,29 @@ from hypothesis import strategies as st
 from swarm.actors.launch import ask, launch
 from swarm.actors.scenario import Scenario
 from swarm.errors import SwarmError
-from swarm.spec.campaign import Campaign
+from swarm.spec.campaign import load_campaigns
 from tests.cluster.test_swarm import follow
+from tests.conftest import EXAMPLES
 from tests.fuzz import TIERS, each
 
 pytestmark = pytest.mark.cluster
 Make = Callable[[str, int], Scenario]
-NAMES = st.sampled_from(["submit", "start", "hold", "pause", "resume", "try_out", "progress"])
+METHODS = ("submit", "hold", "pause", "resume", "try_out", "progress")
+"""Those that take one thing; ``start`` takes two. Ray itself refuses another number of them."""
 LEAVES = st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text(max_size=4) | st.binary(max_size=3)
 HYPER = st.sampled_from(["pacing_gain", "exploration"]) | st.text(max_size=3)
 VALUES = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(HYPER, inner, max_size=2), max_leaves=5
 )
-CALLS = st.tuples(NAMES, st.lists(VALUES, max_size=3))
+CALLS = st.tuples(st.sampled_from(METHODS), VALUES.map(lambda one: [one])) | st.tuples(
+    st.just("start"), st.tuples(VALUES, VALUES).map(list)
+)
 
 
 @TIERS
-def test_nonsense_breaks_nothing(examples: int, campaigns: list[Campaign], scenarios: Make) -> None:
-    """No call hangs or is answered by a traceback's text alone, and the clock runs as before."""
-    scenario = scenarios("bodies", 2)
+def test_nonsense_breaks_nothing(examples: int, scenarios: Make) -> None:
+    """Each call has an answer or one of our errors, and the clock runs as before."""
+    scenario, campaigns = scenarios("bodies", 2), load_campaigns([EXAMPLES])[:3]
     coordinator = launch(scenario)
     ask(coordinator, "submit", campaigns)
     follow(coordinator, 10)
@@ -50,9 +54,3 @@ def test_nonsense_breaks_nothing(examples: int, campaigns: list[Campaign], scena
     follow(coordinator, 14)
     os.kill(ask(coordinator, "ping"), signal.SIGKILL)
     follow(launch(scenario), 18)
-
-
-@pytest.fixture
-def campaigns(examples: list[Campaign]) -> list[Campaign]:
-    """Three of the examples."""
-    return examples[:3]

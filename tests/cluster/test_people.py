@@ -63,9 +63,9 @@ def from_a_terminal(scenario: Scenario, *words: str) -> Any:
 
 
 def written(scenario: Scenario, campaign: int) -> list[tuple[Any, ...]]:
-    """Hour, channel, field, creative and value of what was applied to a campaign."""
-    rows = journal_of(scenario).intents()
-    return [(row[0], *row[2:5], row[6]) for row in rows if row[1] == campaign and row[13] == "applied"]
+    """Hour, channel, field, creative and value of what was applied to a campaign, shares of creatives left out."""
+    rows = [row for row in journal_of(scenario).intents() if row[1] == campaign and row[13] == "applied"]
+    return [(row[0], *row[2:5], row[6]) for row in rows if row[3] != Field.WEIGHT]
 
 
 def notices(scenario: Scenario) -> list[dict[str, Any]]:
