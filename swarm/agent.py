@@ -53,11 +53,13 @@ class Steps:
     """[R]"""
     least: Floats
     """[R] budgets that would move by less stay."""
+    unit: Ints
+    """[R] micros of the smallest amount that the campaign's currency has: platforms take no others."""
 
     def under(self, lease: Lease) -> Steps:
         """Half steps in CAUTIOUS."""
         part = lease.part(np.arange(len(self.budget)))
-        return Steps(part * self.budget, part * self.bid, self.least)
+        return Steps(part * self.budget, part * self.bid, self.least, self.unit)
 
 
 class Agent:
@@ -122,8 +124,8 @@ class Agent:
     def _moves(self, wanted: Wanted, plan: Plan, now: InForce, steps: Steps, lease: Lease) -> list[Proposals]:
         go, launch = wanted.deliver, now.status == 0
         only_down = lease.mode == Mode.CAUTIOUS and not lease.may_raise
-        bid = _towards(wanted.bid, now.bid, steps.bid, only_down=only_down)
-        budget = _towards(wanted.budget, now.budget, steps.budget, only_down=only_down)
+        bid = _towards(wanted.bid, now.bid, steps.bid, steps.unit, only_down=only_down)
+        budget = _towards(wanted.budget, now.budget, steps.budget, steps.unit, only_down=only_down)
         weight = np.rint(wanted.weight * MICROS).astype(np.int64)
         moves = np.abs(budget - now.budget) > steps.least[:, None] * np.maximum(now.budget, 1)
         rebudget = go & (plan.rebudget[:, None] & moves | (now.budget == 0))
@@ -167,8 +169,14 @@ class Agent:
         )
 
 
-def _towards(wanted: Floats, now: Ints, step: Floats, *, only_down: bool) -> Ints:
-    """[R, C] micros: ``wanted`` (currency units) as far as one step goes from ``now``, and no micro further."""
-    new = limited(wanted * MICROS, now.astype(np.float64), max_step=step[:, None])
-    new = np.where(new < now, np.ceil(new), np.floor(new))
-    return (np.minimum(new, now) if only_down else new).astype(np.int64)
+def _towards(wanted: Floats, now: Ints, step: Floats, unit: Ints, *, only_down: bool) -> Ints:
+    """[R, C] micros: ``wanted`` (currency units) as far as one step goes from ``now``, and no micro further.
+
+    Whole units, rounded down where the step allows it; where it allows no whole one, ``now`` stays.
+    """
+    step, unit, old = step[:, None], unit[:, None], now.astype(np.float64)
+    near = limited(wanted * MICROS, old, max_step=step)
+    below, above = (part(near / unit) * unit for part in (np.floor, np.ceil))
+    down = np.minimum(np.where(below < old * (1 - step), above, below), now)
+    new = np.where(near < now, down, now if only_down else np.maximum(below, now))
+    return new.astype(np.int64)

@@ -25,7 +25,7 @@ from swarm.platforms.protocol import Channel
 from swarm.platforms.world import Listing
 from swarm.spec.campaign import Campaign
 from swarm.spec.config import SharedCaps, SwarmConfig
-from swarm.spec.money import MICROS, to_micros
+from swarm.spec.money import MICROS, minor_digits, to_micros
 from swarm.spec.sections import Creative
 
 CLICK_WORTH = 0.03
@@ -145,7 +145,8 @@ def _month_end(day: date) -> date:
 def steps(campaigns: Sequence[Campaign]) -> Steps:
     """How far a specialist may go in one step, by the campaigns' guardrails."""
     names = ("max_change_per_step", "max_bid_change_per_step", "min_change")
-    return Steps(*(np.array([float(getattr(c.guardrails, name)) for c in campaigns]) for name in names))
+    budget, bid, least = (np.array([float(getattr(c.guardrails, name)) for c in campaigns]) for name in names)
+    return Steps(budget, bid, least, np.array([MICROS // 10 ** minor_digits(c.currency) for c in campaigns]))
 
 
 def listings(campaigns: Sequence[Campaign], channels: Sequence[Channel], seed: int) -> list[Listing]:

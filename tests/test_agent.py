@@ -83,7 +83,7 @@ def _plan(shape: tuple[int, int, int], rng: np.random.Generator) -> Plan:
 def test_the_door_lets_a_specialists_steps_pass(
     seed: int, mode: Mode, campaigns: list[Campaign], tmp_path: Path
 ) -> None:
-    """Up or down, to the micro, whole or half: no proposal is refused for its step."""
+    """Up or down, from odd micros, whole or half: no proposal is refused for its step, and all are whole units."""
     rng, known, limits = np.random.default_rng(seed), portfolio.portfolio(campaigns, FOUR), _limits(campaigns)
     door = Door(tmp_path, Journal(tmp_path / f"{rng.integers(2**63)}.sqlite"), FOUR, *known.shape[::2])
     start = Lease(1, Mode.STABLE, True, 1, 10)
@@ -95,8 +95,19 @@ def test_the_door_lets_a_specialists_steps_pass(
     seen = agent.observe(known, None, hour, np.ones(known.shape), traffic=traffic, keep=keep, trust=True)
     ledger, count = door.ledger, len(campaigns)
     now = InForce(ledger.budget, ledger.bid, ledger.weight, ledger.status, ledger.highest)
-    steps = Steps(np.full(count, STEP), np.full(count, BID_STEP), np.zeros(count))
+    unit = portfolio.steps(campaigns).unit
+    steps = Steps(np.full(count, STEP), np.full(count, BID_STEP), np.zeros(count), unit)
     lease = replace(start, mode=mode)
     asked: Any = agent.propose(known, seen, _plan(known.shape, rng), now, steps, lease, rng)
     assert len(asked) > count
     assert "step" not in door.open(asked, limits, lease, 0).refused
+    money = asked.take(np.isin(asked.field, (Field.BUDGET, Field.BID)))
+    assert not (money.new % unit[money.campaign]).any()
+
+
+def test_each_currency_has_its_own_smallest_amount(campaigns: list[Campaign]) -> None:
+    """A yen, a cent, a fils."""
+    named = {c.currency: unit for c, unit in zip(campaigns, portfolio.steps(campaigns).unit.tolist(), strict=True)}
+    assert (named["JPY"], named["USD"], named["EUR"]) == (1_000_000, 10_000, 10_000)
+    kuwaiti = campaigns[0].model_copy(update={"currency": "KWD"})
+    assert portfolio.steps([kuwaiti]).unit.tolist() == [1_000]
