@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -65,7 +66,7 @@ def test_while_the_server_is_away_the_clock_waits(own: Server, examples: list[Ca
     coordinator = launch(scenario)
     ask(coordinator, "submit", examples[:3])
     ask(coordinator, "start", 70, 0.05)
-    status = {"tick": -1}
+    status: dict[str, Any] = {"tick": -1}
     while status["tick"] < 10:
         status = ask(coordinator, "progress", status["tick"])
     own.kill()
