@@ -119,7 +119,8 @@ def place_of(where: str) -> Path | str:
 
 def opened(place: Path | str, *, read_only: bool = True) -> Journal:
     """The journal there; what is none ends the command."""
-    click.get_current_context().meta[READ] = str(place)
+    if context := click.get_current_context(silent=True):
+        context.meta[READ] = str(place)
     try:
         return Journal(place, read_only=read_only)
     except (ValueError, JournalError) as error:
