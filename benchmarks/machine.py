@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 from pathlib import Path
@@ -9,11 +10,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+"""Of ``malloc.h``."""
+
 
 def describe() -> str:
     """Processor, cores, memory and Python of this machine."""
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     return f"{_processor()}, {os.cpu_count()} cores, {pages * size / 2**30:.0f} GiB, Python {platform.python_version()}"
+
+
+def keep_memory() -> None:
+    """Let this process use again what large arrays leave, instead of having new pages zeroed for each of them.
+
+    Worth a tenth of the time where hours of thousands of campaigns are played; ``mallopt(3)`` of the GNU C library,
+    nothing elsewhere.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        for option, size_bytes in ((_MMAP_THRESHOLD, 2**25), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 2**26)):
+            libc.mallopt(option, size_bytes)
 
 
 def _processor() -> str:

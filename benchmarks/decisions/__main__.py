@@ -27,7 +27,7 @@ from benchmarks.decisions.runs import named_scores
 from benchmarks.decisions.score import Score, gap_closed, lead
 from benchmarks.decisions.systems import SYSTEMS
 from benchmarks.decisions.tables import results_table
-from benchmarks.machine import describe
+from benchmarks.machine import describe, keep_memory
 from policies.naming import check_known
 from swarm.platforms.scenarios import SCENARIOS
 
@@ -65,7 +65,7 @@ def _compare(
 ) -> None:
     began, scores = time.perf_counter(), dict[str, dict[str, Score]]()
     heavy_first = sorted(names, key=lambda name: -SCENARIOS[name].campaigns[1])
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count(), initializer=keep_memory) as pool:
         run = partial(named_scores, seeds=seeds, policies=policies)
         for name, found in pool.imap_unordered(run, heavy_first):
             scores[name] = found

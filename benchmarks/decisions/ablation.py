@@ -25,6 +25,7 @@ from rich.table import Table
 from benchmarks.decisions.alternatives import IDLE, REPLACED
 from benchmarks.decisions.score import with_interval
 from benchmarks.decisions.whole import AS_SHIPPED, drawn, play
+from benchmarks.machine import keep_memory
 from policies.frames import Floats
 from policies.tuner import LEAST_CAMPAIGNS
 from swarm.platforms.hindsight import hindsight
@@ -63,7 +64,7 @@ def ablate(names: Sequence[str], seeds: Sequence[int], console: Console, *, days
     """Every replacement on every scenario of ``names`` and every seed; says how far it is."""
     units = [Unit(name, seed, days) for seed, name in itertools.product(seeds, names)]
     began, told = time.perf_counter(), dict[tuple[str, int], dict[str, float]]()
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count(), initializer=keep_memory) as pool:
         for unit, found in pool.imap_unordered(totals, units):
             told[unit.name, unit.seed] = found
             console.print(f"  {len(told)} of {len(units)}: {time.perf_counter() - began:.0f} s", highlight=False)
