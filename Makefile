@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 export TORCH_INDEX ?=
 TORCH_FROM := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
-.PHONY: demo test test-all lint bench clean help
+.PHONY: demo test test-all test-ray test-packages lint bench clean help
 
 help:
 	@echo "make demo      14 market days of the example campaigns, on local Ray"
@@ -28,8 +28,10 @@ $(STAMP): pyproject.toml setup.py constraints.txt tools/torch_source.py
 demo: $(STAMP)
 	$(BIN)/swarm run configs/campaigns --json runs/demo.json
 
-# Tests that start clusters or environments run alone; all others side by side, a thread each.
-ALONE := tests/chaos tests/cli tests/cluster tests/test_contributing.py tests/test_wheel.py
+# Tests that start clusters or environments run apart, one after another; all others side by side, a thread each.
+RAY := tests/chaos tests/cli tests/cluster
+PACKAGES := tests/test_contributing.py tests/test_wheel.py
+ALONE := $(RAY) $(PACKAGES)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 BESIDE := --numprocesses 2 --dist worksteal $(ALONE:%=--ignore=%)
 
@@ -39,7 +41,13 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	$(PYTEST) $(BESIDE)
-	$(PYTEST) $(ALONE)
+	$(MAKE) --jobs=2 --output-sync=target test-ray test-packages
+
+test-ray: $(STAMP)
+	$(PYTEST) $(RAY)
+
+test-packages: $(STAMP)
+	$(PYTEST) $(PACKAGES)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ from swarm.errors import SwarmError
 from swarm.spec.campaign import load_campaigns
 from tests.cluster.test_swarm import follow
 from tests.conftest import EXAMPLES
-from tests.fuzz import TIERS, each
+from tests.fuzz import each
 
 pytestmark = pytest.mark.cluster
 Make = Callable[[str, int], Scenario]
@@ -32,7 +32,7 @@ CALLS = st.tuples(st.sampled_from(METHODS), VALUES.map(lambda one: [one])) | st.
 )
 
 
-@TIERS
+@pytest.mark.parametrize("examples", [300, pytest.param(2_000, marks=pytest.mark.slow)])
 def test_nonsense_breaks_nothing(examples: int, scenarios: Make) -> None:
     """Each call has an answer or one of our errors, and the clock runs as before."""
     scenario, campaigns = scenarios("bodies", 2), load_campaigns([EXAMPLES])[:3]
