@@ -68,6 +68,7 @@ class Coordinator:
         self._roster = Roster(scenario, self._call, self._brain, self._journal, lambda: self._tick)
         self._children = self._roster.children
         self._error, self._waits_for = "", ""
+        self._counts: dict[str, Any] = {"mode_seconds": {}, "proposals": {}}
         self._clock: asyncio.Task[None] | None = None
         self._until, self._period_s = 0, 0.0
         self._moved = asyncio.Event()
@@ -164,15 +165,22 @@ class Coordinator:
             "channels": [channel.name for channel in self._scenario.channels],
             "campaigns": self._reporter.rows(brain),
             "paused": sorted(brain.paused),
-            "mode_seconds": self._reporter.mode_seconds(self._journal),
             "hyper_version": brain.tuning.hyper.version,
-            "proposals": self._journal.counts(),
             "restarts": dict(self._children.restarts),
             "quarantined": self._supervision.status(),
             "stale_attention": list(brain.attention.stale),
             "calls": self._call.made,
             "tick_ms": {"p50": _quantile(times, 0.5), "p99": _quantile(times, 0.99)},
+            **self._counted(),
         }
+
+    def _counted(self) -> dict[str, Any]:
+        """What the journal knows, or last knew where it cannot be read: status must say so then, not fail."""
+        with suppress(JournalError):
+            self._counts = {
+                "mode_seconds": self._reporter.mode_seconds(self._journal), "proposals": self._journal.counts(),
+            }  # fmt: skip
+        return self._counts
 
     async def calls_made(self) -> dict[str, int]:
         """Calls that each actor has made to others so far."""

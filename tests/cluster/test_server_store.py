@@ -70,12 +70,14 @@ def test_while_the_server_is_away_the_clock_waits(own: Server, examples: list[Ca
     while status["tick"] < 10:
         status = ask(coordinator, "progress", status["tick"])
     own.kill()
-    while not status["waits_for"]:
-        status = ask(coordinator, "progress", status["tick"])
-        assert status["error"] == ""
+    try:
+        while not status["waits_for"]:
+            status = ask(coordinator, "progress", status["tick"])
+            assert status["error"] == ""
+    finally:
+        own.start()
     stood = status["tick"]
     assert "postgresql" in status["waits_for"]
-    own.start()
     while status["tick"] < stood + 6:
         status = ask(coordinator, "progress", status["tick"])
         assert status["error"] == ""
