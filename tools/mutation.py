@@ -230,10 +230,9 @@ def _pytest(*more: str, plugins: Sequence[object] = ()) -> int:
     return int(pytest.main([*names, "-m", NOT_FAST, "-k", LEFT_OUT, *more, *TESTS], plugins=[Repeatable(), *plugins]))
 
 
-def _fresh(mutant: Mutant, files: Sequence[str]) -> bool:
-    """Whether a new interpreter that imports ``mutant`` fails a test."""
-    place = str(everyone(files).index(mutant))
-    command = [sys.executable, "-m", "tools.mutation", "--one", place, "--files", *files]
+def _fresh(place: int, files: Sequence[str]) -> bool:
+    """Whether a new interpreter that imports the mutant at ``place`` fails a test."""
+    command = [sys.executable, "-m", "tools.mutation", "--one", str(place), "--files", *files]
     try:
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=10 * TIME_LIMIT_S, check=False)
     except subprocess.TimeoutExpired:
@@ -247,15 +246,15 @@ def measure(files: Sequence[str] = FILES, jobs: int = 2, *, checks_alone: bool =
     Raises:
         RuntimeError: a test fails without any mutant.
     """
-    prey = [mutant for mutant in everyone(files) if mutant.check or not checks_alone]
-    hunt = Hunt([mutant for mutant in prey if mutant.function], jobs)
+    prey = {place: mutant for place, mutant in enumerate(everyone(files)) if mutant.check or not checks_alone}
+    hunt = Hunt([mutant for mutant in prey.values() if mutant.function], jobs)
     _pytest(plugins=[hunt])
     if hunt.broken:
         raise RuntimeError(f"this fails without any mutant: {hunt.broken[0]}")
     result = hunt.result
-    for mutant in prey:
+    for place, mutant in prey.items():
         if not mutant.function:
-            (result.killed if _fresh(mutant, files) else result.survivors).append(mutant)
+            (result.killed if _fresh(place, files) else result.survivors).append(mutant)
     return result
 
 
