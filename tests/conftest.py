@@ -45,14 +45,24 @@ def _skip_reason(longrepr: Any) -> str:
 EXAMPLES = Path(__file__).parents[1] / "configs" / "campaigns"
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """A PostgreSQL server."""
+def _served() -> Iterator[Server]:
     if lacking := missing():
         pytest.skip(f"needs {lacking}")
     server = Server()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server for all."""
+    yield from _served()
+
+
+@pytest.fixture
+def frail() -> Iterator[Server]:
+    """A server of a test's own, to be killed."""
+    yield from _served()
 
 
 @pytest.fixture(scope="session")

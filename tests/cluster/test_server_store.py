@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from swarm.store.chain import verify
 from swarm.store.journal import Journal
 from swarm.store.place import journal_of
 from tests.conftest import EXAMPLES
-from tests.store.server import Server, missing
+from tests.store.server import Server
 from tests.store.test_place import url
 
 pytestmark = pytest.mark.cluster
@@ -29,20 +29,10 @@ Make = Callable[[str, int], Scenario]
 SPEC = EXAMPLES / "hearth-kettle-sales.yaml"
 
 
-@pytest.fixture
-def own() -> Iterator[Server]:
-    """A server that a test may kill."""
-    if lacking := missing():
-        pytest.skip(f"needs {lacking}")
-    server = Server()
-    yield server
-    server.stop()
-
-
-def test_a_run_is_kept_on_the_server(own: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_kept_on_the_server(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No file of the folder holds the journal; every command finds it by the folder."""
     done = subprocess.run(
-        [Path(sys.executable).parent / "swarm", "run", SPEC, "--days", "1", "--store", url(own), "--json", "run.json"],
+        [Path(sys.executable).parent / "swarm", "run", SPEC, "--days", "1", "--store", url(server), "--json", "run.json"],
         cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -58,10 +48,10 @@ def test_a_run_is_kept_on_the_server(own: Server, tmp_path: Path, monkeypatch: p
     assert (folder / "report.html").exists()
 
 
-def test_while_the_server_is_away_the_clock_waits(own: Server, examples: list[Campaign], scenarios: Make) -> None:
+def test_while_the_server_is_away_the_clock_waits(frail: Server, examples: list[Campaign], scenarios: Make) -> None:
     """Status and a notice say so; when it is back, hours go on from where they were, and the chain is whole."""
     made = scenarios("away", 3)
-    store = made.config.store.model_copy(update={"url": url(own)})
+    store = made.config.store.model_copy(update={"url": url(frail)})
     scenario = replace(made, config=made.config.model_copy(update={"store": store}))
     coordinator = launch(scenario)
     ask(coordinator, "submit", examples[:3])
@@ -69,13 +59,13 @@ def test_while_the_server_is_away_the_clock_waits(own: Server, examples: list[Ca
     status: dict[str, Any] = {"tick": -1}
     while status["tick"] < 10:
         status = ask(coordinator, "progress", status["tick"])
-    own.kill()
+    frail.kill()
     try:
         while not status["waits_for"]:
             status = ask(coordinator, "progress", status["tick"])
             assert status["error"] == ""
     finally:
-        own.start()
+        frail.start()
     stood = status["tick"]
     assert "postgresql" in status["waits_for"]
     while status["tick"] < stood + 6:

@@ -18,7 +18,7 @@ from swarm.store.chain import verify
 from swarm.store.journal import Journal
 from swarm.store.recover import recover
 from tests.store.samples import row, sample
-from tests.store.server import Server, missing
+from tests.store.server import Server
 
 ROOT = Path(__file__).parents[2]
 
@@ -188,16 +188,6 @@ def test_nothing_to_recover(path: Path, tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="nothing of it can be read"):
         recover(path, tmp_path / "copy.sqlite")
     assert not (tmp_path / "copy.sqlite").exists()
-
-
-@pytest.fixture
-def frail() -> Iterator[Server]:
-    """A server of this test's own, to be killed."""
-    if lacking := missing():
-        pytest.skip(f"needs {lacking}")
-    server = Server()
-    yield server
-    server.stop()
 
 
 def test_a_server_that_dies_refuses_and_goes_on_when_it_is_back(frail: Server) -> None:
