@@ -31,20 +31,21 @@ SPEC = EXAMPLES / "hearth-kettle-sales.yaml"
 
 def test_a_run_is_kept_on_the_server(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No file of the folder holds the journal; every command finds it by the folder."""
+    words = ("run", SPEC, "--days", "1", "--store", url(server), "--json", "run.json")
     done = subprocess.run(
-        [Path(sys.executable).parent / "swarm", "run", SPEC, "--days", "1", "--store", url(server), "--json", "run.json"],
+        [Path(sys.executable).parent / "swarm", *words],
         cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     folder = Path(json.loads((tmp_path / "run.json").read_text())["folder"])
     assert not list(folder.glob("*.sqlite*"))
     monkeypatch.chdir(tmp_path)
-    for words in (
+    for later in (
         ("explain", SPEC.stem), ("plan", "--folder", str(folder)), ("report",), ("audit", "verify", str(folder)),
         ("replay", str(folder), "--from", "5", "--to", "9"),
     ):  # fmt: skip
-        answer = CliRunner().invoke(cli, list(words))
-        assert answer.exit_code == 0, f"{words}: {answer.output}"
+        answer = CliRunner().invoke(cli, list(later))
+        assert answer.exit_code == 0, f"{later}: {answer.output}"
     assert (folder / "report.html").exists()
 
 
