@@ -53,6 +53,12 @@ def test_a_damaged_journal_lets_nothing_pass_or_works(examples: int, whole: byte
     each(DAMAGE, check, examples)
 
 
+def assert_no_traceback(words: tuple[str, ...]) -> None:
+    """A command has answered, or has said in a line why not."""
+    answer = CliRunner().invoke(cli, list(words))
+    assert answer.exception is None or isinstance(answer.exception, SystemExit | SwarmError), answer.exc_info
+
+
 COMMANDS = (("explain", BERLIN.name), ("plan",), ("drift",), ("tune", "history"), ("rollback", "--hour", "30"))
 
 
@@ -68,8 +74,7 @@ def test_commands_on_a_damaged_journal_say_so_in_a_line_or_work(
     def check(example: tuple[Damage, tuple[str, ...]]) -> None:
         damage, words = example
         put(folder / "journal.sqlite", whole, damage)
-        answer = CliRunner().invoke(cli, list(words))
-        assert answer.exception is None or isinstance(answer.exception, SystemExit | SwarmError), answer.exc_info
+        assert_no_traceback(words)
 
     each(st.tuples(DAMAGE, st.sampled_from(COMMANDS)), check, examples)
 
@@ -101,8 +106,4 @@ def test_whatever_people_type_is_answered_in_a_line(
     folder.mkdir(parents=True)
     (folder / "journal.sqlite").write_bytes(whole)
 
-    def check(words: tuple[str, ...]) -> None:
-        answer = CliRunner().invoke(cli, list(words))
-        assert answer.exception is None or isinstance(answer.exception, SystemExit | SwarmError), answer.exc_info
-
-    each(WORDS, check, examples)
+    each(WORDS, assert_no_traceback, examples)
