@@ -62,7 +62,7 @@ def proposals(rng: np.random.Generator) -> Proposals:
     channel = np.tile([0, 1, 2, 3, 0, 1, 2, 3, 0, 1], ROWS)
     factor = rng.uniform(0.85, 1.15, BATCH)
     factor[rng.choice(BATCH, BATCH // 10, replace=False)] = rng.choice([2.5, 30.0], BATCH // 10)
-    scale = np.array([BUDGET, BID, 300_000])[kind]
+    scale = np.array([BUDGET, BID, 500_000])[kind]
     return Proposals(
         campaign.astype(np.int32), channel.astype(np.int32), kind.astype(np.int8),
         np.where(kind == Field.WEIGHT, 0, -1).astype(np.int16), (scale * factor).astype(np.int64),
@@ -76,7 +76,7 @@ def case(folder: Path) -> Case:
     ledger = door.ledger
     for plane, value in (("budget", BUDGET), ("bid", BID), ("status", 1), ("highest", BUDGET), ("midnight", BUDGET)):
         getattr(ledger, plane)[:] = value
-    for plane, value in (("reserved", BUDGET), ("eve", BUDGET), ("as_of", 98), ("raised", 60), ("weight", 300_000)):
+    for plane, value in (("reserved", BUDGET), ("eve", BUDGET), ("as_of", 98), ("raised", 60), ("weight", 500_000)):
         getattr(ledger, plane)[:] = value
     ledger.learning[:, :2] = True
     asked = proposals(np.random.default_rng(7))
