@@ -9,6 +9,7 @@ reason, and does not count.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import signal
@@ -188,12 +189,18 @@ def _fails(item: pytest.Item) -> bool:
 
 
 def _take(mutant: Mutant) -> None:
-    """Give the functions of the living module the mutant's code: whoever holds them, holds the mutant."""
-    name = f"{PACKAGE}.{mutant.file.removesuffix('.py')}"
+    """Give the functions of the living module the mutant's code: whoever holds them, holds the mutant.
+
+    What the original has answered already is forgotten.
+    """
+    module = import_module(f"{PACKAGE}.{mutant.file.removesuffix('.py')}")
     codes = dict(_codes(compile(mutant.tree, mutant.file, "exec", dont_inherit=True)))
-    for function in _functions(import_module(name)):
+    for function in _functions(module):
         if function.__qualname__ in codes:
             function.__code__ = codes[function.__qualname__]
+    for value in vars(module).values():
+        if hasattr(value, "cache_clear"):
+            value.cache_clear()
 
 
 def _codes(code: CodeType) -> Iterator[tuple[str, CodeType]]:
@@ -206,7 +213,7 @@ def _codes(code: CodeType) -> Iterator[tuple[str, CodeType]]:
 def _functions(module: ModuleType) -> Iterator[FunctionType]:
     own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
     for value in [*own, *(member for kind in own if isinstance(kind, type) for member in vars(kind).values())]:
-        inner = getattr(value, "__func__", getattr(value, "fget", value))
+        inner = inspect.unwrap(getattr(value, "__func__", getattr(value, "fget", value)))
         if isinstance(inner, FunctionType):
             yield inner
 

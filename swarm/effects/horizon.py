@@ -8,6 +8,7 @@ Letters: R campaigns, C channels.
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Sequence
 from datetime import date, timedelta
 from fractions import Fraction
@@ -76,4 +77,4 @@ def _end(ceiling: Ceiling, day: date) -> date:
     """The last day of the week or month of ``day``; weeks end on Saturdays."""
     if ceiling == "week":
         return day + timedelta(days=(_SATURDAY - day.weekday()) % 7)
-    return (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+    return day.replace(day=monthrange(day.year, day.month)[1])

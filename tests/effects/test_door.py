@@ -14,6 +14,7 @@ from swarm.effects.door import Door, Word, release_kill_switch, throw_kill_switc
 from swarm.effects.guards import refusals
 from swarm.effects.proposals import Field, Proposals
 from swarm.platforms.protocol import Spending
+from swarm.store.edits import record_edits
 from swarm.store.journal import Journal
 from tests.effects.doors import (
     CREATIVES,
@@ -98,6 +99,45 @@ def test_after_a_crash_the_platform_says_what_became_of_a_write(found: int, stat
     assert {} == write(after, bid(3))
 
 
+def test_what_is_settled_before_the_first_hour_is_of_hour_0(tmp_path: Path) -> None:
+    """A raise that a crash left open begins its cooldown then."""
+    ask(door(tmp_path), budget(9), limits=limits())
+    after = door(tmp_path)
+    after.settle(after.unsettled(), np.array([9]))
+    assert 0 == after.ledger.raised[0, 0]
+
+
+def test_a_launch_of_which_nobody_knows_can_be_paused(tmp_path: Path) -> None:
+    """And nothing else: what is paused already stays unasked, and so does a budget of nothing."""
+    one = door(tmp_path)
+    launched = ask(one, status(1), budget(1, channel=1), limits=limits())
+    assert 2 == len(launched.effects)
+    told = ask(one, status(0), status(0, channel=1), budget(0), limits=limits(), tick=1)
+    assert [0] == values(told.effects)
+    assert [0] == told.effects.channel.tolist()
+    assert (2, {}) == (told.unchanged, told.refused)
+
+
+def test_what_others_set_is_restored_in_its_order(tmp_path: Path) -> None:
+    """Their budgets alone, from the first hour on: the day's highest, its opening, and a cooldown even if lowered."""
+    one = door(tmp_path)
+    write(one, budget(5), bid(3), budget(8, channel=1), tick=1)
+    write(one, budget(4), tick=5)
+    edits = [
+        (0, 0, 2, Field.BUDGET, -1, 0, 6, "someone", 0),
+        (3, 0, 0, Field.BUDGET, -1, 5, 9, "someone", 3),
+        (4, 0, 0, Field.BID, -1, 3, 70, "someone", 4),
+        (6, 0, 1, Field.BUDGET, -1, 8, 7, "someone", 6),
+    ]
+    record_edits(Journal(tmp_path / "journal.sqlite"), edits)
+    other = door(tmp_path)
+    other.restore(began(np.array([2])), 7)
+    assert [9, 8, 0, 0] == other.ledger.highest[0].tolist()
+    assert [5, 8, 0, 0] == other.ledger.midnight[0].tolist()
+    assert [5, 8, 6, 0] == other.ledger.eve[0].tolist()
+    assert [3, 6, 0] == other.ledger.raised[0, :3].tolist()
+
+
 def test_an_outcome_is_kept_once(tmp_path: Path) -> None:
     """Settling again what is settled, or what was refused, changes nothing on disk."""
     one = door(tmp_path)
@@ -157,6 +197,14 @@ def test_the_kill_switch_is_a_file(tmp_path: Path) -> None:
     assert 0 == one.ledger.status[0, 0]
     release_kill_switch(tmp_path)
     assert {} == write(one, bid(5))
+
+
+def test_a_kill_switch_that_was_not_thrown_is_released_as_well(tmp_path: Path) -> None:
+    """Releasing it twice is no error."""
+    throw_kill_switch(tmp_path)
+    release_kill_switch(tmp_path)
+    release_kill_switch(tmp_path)
+    assert not door(tmp_path).killed
 
 
 def test_a_journal_that_cannot_be_written_lets_nothing_pass(tmp_path: Path) -> None:

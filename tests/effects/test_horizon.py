@@ -68,6 +68,27 @@ def test_a_month_of_thirty_one_days(platform: str, touched: bool, expected: floa
     assert found == Fraction(str(expected))
 
 
+@pytest.mark.parametrize(
+    ("today", "last", "expected"),
+    [
+        # The month ends today, and the new one has its own ceiling whether the budget was touched or not.
+        (date(2026, 5, 31), date(2026, 6, 30), 30.4),
+        # Ten days of this May, and twelve months, of the next May of which an edit today says nothing.
+        (date(2026, 5, 21), date(2027, 5, 31), 374.8),
+    ],
+)
+def test_an_edit_tells_of_its_own_month_alone(today: date, last: date, expected: float) -> None:
+    """Google Ads, after an edit today."""
+    found = days_ahead(OVER_DELIVERY["google_ads"], CEILING["google_ads"], today, last, touched=True)
+    assert found == Fraction(str(expected))
+
+
+def test_budgets_that_were_touched_come_second() -> None:
+    """Google Ads may spend what is left of 30.4 days before an edit, and the days that are left after one."""
+    ahead = budgets_ahead(FOUR[:1], [(date(2026, 10, 1), date(2026, 10, 31))])
+    assert ahead[:, 0, 0].tolist() == [30.4 * PARTS, 30 * PARTS]
+
+
 def test_parts_are_rounded_up_by_campaign_and_channel() -> None:
     """One campaign ends today, the other in two days that lie in one week and month."""
     today = date(2026, 3, 2)

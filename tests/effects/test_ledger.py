@@ -7,7 +7,7 @@ from math import ceil
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from swarm.effects.ledger import Ledger, OverDelivery, exposure_today, restore_budgets, unreported
@@ -86,6 +86,7 @@ WRITES = st.lists(
 
 
 @given(WRITES.map(sorted))
+@example([(3, 0, 0, 4, False), (24, 0, 0, 1, False)])
 def test_what_is_restored_is_what_was_kept_hour_by_hour(told: list[tuple[int, int, int, int, bool]]) -> None:
     """Over three days of two campaigns whose midnights differ, whoever set the budgets and in whatever order."""
     live, writes = Ledger.empty(2, 4, 1), []
