@@ -22,6 +22,9 @@ SPEND_ELASTICITY = 2.0
 _SPEND_MEMORY = 0.85
 _PRIOR_ELASTICITY = 1.5
 _PRIOR_PRECISION = 0.1
+_PRIOR_SHARE, _PRIOR_CLICKS = 0.7, 4.0
+"""What a click costs of its bid before any was seen, and the clicks that this is worth. Where impressions are paid for,
+a channel may cost money for days without a click: it is dear, and not free."""
 _RESIDUAL_MEMORY = 0.98
 _RECENT = 0.8
 
@@ -216,11 +219,9 @@ def _levels(memory: Memory, report: Report, traffic: Floats) -> dict[str, Floats
 def evidence(memory: Memory, previous: Memory, report: Report | None, traffic: Floats) -> Evidence:
     """``memory`` as the coordinator reads it; ``previous``, from before the hour, says what was usual."""
     conversions, matured, clicks, impressions = memory.sums
-    cost, at_bid, clicked = memory.click_cost
+    share, per_click = _cost_of_a_click(memory)
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = memory.spend[0] / memory.spend[1]
-        share = np.where(at_bid > 0, cost / at_bid, 0.7)
-        per_click = np.where(clicked > 0, cost / clicked, 0.0)
     return Evidence(
         tick=np.full(memory.spent_today.shape[1], memory.tick, dtype=np.int64),
         day=np.repeat(memory.day[:, None].astype(np.int32), memory.spent_today.shape[1], axis=1),
@@ -238,6 +239,15 @@ def evidence(memory: Memory, previous: Memory, report: Report | None, traffic: F
         cost=memory.cost,
         residual=residual(memory, previous, report, traffic),
     )
+
+
+def _cost_of_a_click(memory: Memory) -> tuple[Floats, Floats]:
+    """[R, C] its part of the bid, and its cost in currency units; 0 before anything was spent."""
+    cost, at_bid, clicked = memory.click_cost
+    weight, log_bid = memory.landscape[:2]
+    bid = np.where(weight > 0, np.exp(log_bid / np.maximum(weight, 1e-9)), at_bid / np.maximum(clicked, 1e-9))
+    most, due = at_bid + _PRIOR_CLICKS * bid, cost + _PRIOR_CLICKS * _PRIOR_SHARE * bid
+    return np.where(most > 0, due / np.maximum(most, 1e-300), _PRIOR_SHARE), due / (clicked + _PRIOR_CLICKS)
 
 
 def elasticity(landscape: Floats) -> Floats:

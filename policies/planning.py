@@ -19,9 +19,12 @@ from policies.tuning import Settings
 HEADROOM = 2.0
 """Platform budgets over the planned split: pacing spends by bids, budgets are the fence behind it."""
 _NOTHING_LEFT = 0.002
-_AIM, _DOUBT, _FEWEST = 0.98, 0.6, 25.0
-"""Of a cost target: a little below it, and by a good half of the standard error of the conversions seen, which are
-never taken for fewer than so many. What looks cheap is bought more of, and so turns out dearer than it looked."""
+_AIM, _DOUBT, _FEWEST = 0.98, 0.8, 25.0
+"""Of a cost target: a little below it, and by most of the standard error of the conversions seen, which are never taken
+for fewer than so many. What looks cheap is bought more of, and so turns out dearer than it looked."""
+_HOPE, _HEARD = 1.0, 5.0
+"""What is added to the target before anything was bought, as a part of it, and the conversions that halve it. Too few
+conversions cannot tell a target from its double, and who bids by them may fall silent, and never learn better."""
 _USUAL_SHARE = 0.7
 """Average over marginal cost of a click before anything was bought."""
 _NEW_DAYS, _OLD_EXPLORATION = 6.0, 0.5
@@ -219,7 +222,10 @@ def target_floor(portfolio: Portfolio, evidence: Evidence, value: Floats) -> Flo
     spend = np.nan_to_num(evidence.spend_scale) * unit**SPEND_ELASTICITY
     bought = (spend * value / (evidence.cost_share * np.maximum(unit, 1e-300))).sum(axis=1)
     cost = np.where(bought > 0, spend.sum(axis=1) / np.maximum(bought, 1e-300), _USUAL_SHARE)
-    aim = _AIM - _DOUBT / np.sqrt(evidence.conversions.sum(axis=(1, 2)) + _FEWEST)
+    ever = evidence.totals[..., 2].sum(axis=(1, 2))
+    aim = (
+        _AIM - _DOUBT / np.sqrt(evidence.conversions.sum(axis=(1, 2)) + _FEWEST) + _HOPE / (1.0 + (ever / _HEARD) ** 2)
+    )
     return np.asarray(np.where(np.isfinite(portfolio.target_cost), cost / (aim * portfolio.target_cost), 0.0))
 
 

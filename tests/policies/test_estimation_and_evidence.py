@@ -117,6 +117,19 @@ def test_a_grown_memory_keeps_its_rows() -> None:
     assert memory.grown((ROWS, CHANNELS, 4)).sums.shape == (4, ROWS, CHANNELS, 4)
 
 
+def test_impressions_without_a_click_are_dear() -> None:
+    """Where they are paid for, the longer nobody clicks the dearer a click is taken to be, in any unit of money."""
+    report = _report(0, np.random.default_rng(0))
+    unclicked = replace(report, clicks=np.zeros_like(report.clicks), limited=np.zeros_like(report.limited))
+    empty = Memory.empty(_portfolio())
+    for unit in (1.0, 1000.0):
+        told = replace(unclicked, cost=unit * report.cost, bid=unit * report.bid)
+        once = _observe(empty, told)
+        first, second = (evidence(each, empty, told, TRAFFIC) for each in (once, _observe(once, replace(told, tick=1))))
+        assert (first.cost_per_click > 0.7 * told.bid).all()
+        assert (second.cost_per_click > first.cost_per_click).all()
+
+
 def test_evidence_says_what_was_seen() -> None:
     """Cost of a click, its share of the bid, and NaN where nothing was seen yet."""
     rng = np.random.default_rng(0)
@@ -126,9 +139,10 @@ def test_evidence_says_what_was_seen() -> None:
     assert np.isnan(nothing.residual).all()
     np.testing.assert_allclose(nothing.elasticity, 1.5)
     report = _report(0, rng)
+    report = replace(report, clicks=1000.0 * report.clicks, cost=1000.0 * report.cost)
     seen = evidence(_observe(empty, report), empty, report, TRAFFIC)
-    np.testing.assert_allclose(seen.cost_share, 0.6)
-    np.testing.assert_allclose(seen.cost_per_click, 0.6 * report.bid)
+    np.testing.assert_allclose(seen.cost_share, 0.6, rtol=0.01)
+    np.testing.assert_allclose(seen.cost_per_click, 0.6 * report.bid, rtol=0.01)
     np.testing.assert_allclose(seen.spend_scale, report.cost.sum(axis=2) / report.bid**2)
     joined = Evidence.concat([seen, nothing])
     assert joined.tick.tolist() == [0] * CHANNELS + [-1] * CHANNELS

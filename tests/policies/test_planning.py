@@ -157,15 +157,30 @@ def _floor(seen: Evidence, target: float) -> Floats:
 
 
 def test_at_the_floor_a_goal_unit_costs_the_target_or_a_little_less() -> None:
-    """Clicks bought at the floor's bids, each at its channel's share of the bid."""
-    seen, target = _seen(1), 8.0
+    """Clicks bought at the floor's bids, each at its channel's share of the bid; once conversions have been heard."""
+    seen, target = _heard(_seen(1), 1000.0), 8.0
     unit = unit_bids(_portfolio(), seen, np.full((ROWS, CHANNELS), 0.4))
     bid = unit / _floor(seen, target)[:, None]
     spend = seen.spend_scale * bid**2
     clicks = spend / (seen.cost_share * bid)
     cost = spend.sum(axis=1) / (0.4 * clicks.sum(axis=1))
     assert (cost < target).all()
-    assert (cost > 0.85 * target).all()
+    assert (cost > 0.8 * target).all()
+
+
+def _heard(seen: Evidence, conversions: float) -> Evidence:
+    """So many of each campaign, ever."""
+    totals = np.zeros_like(seen.totals)
+    totals[:, 0, 0, 2] = conversions
+    return replace(seen, totals=totals)
+
+
+def test_who_has_hardly_sold_anything_may_pay_up_to_twice_the_target() -> None:
+    """Or a campaign whose first clicks did not convert would fall silent, and never learn better."""
+    low, few, many = (_floor(_heard(_seen(1), n), 8.0) for n in (0.0, 5.0, 1000.0))
+    assert (low < few).all()
+    assert (few < many).all()
+    assert (low > many / 2.5).all()
 
 
 def test_the_surer_the_nearer_to_the_target() -> None:
