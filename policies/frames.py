@@ -42,6 +42,8 @@ class Portfolio:
     """[C] what a platform may spend in a day over its daily budget."""
     first_price: Bools
     """[C]"""
+    significant_edit: Floats
+    """[C] part by which a budget or bid may move at once without a new learning phase."""
     lag_h: Floats
     """[2, C] mean hours to the report of a conversion, of the fast and the slow half."""
     account: Ints | None = None
@@ -59,6 +61,7 @@ class Portfolio:
             allowed=self.allowed[:, channels],
             over_delivery=self.over_delivery[channels],
             first_price=self.first_price[channels],
+            significant_edit=self.significant_edit[channels],
             lag_h=self.lag_h[:, channels],
         )
 

@@ -5,7 +5,7 @@ Letters: R campaigns, C the agent's channels, K creatives.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,24 @@ def want(portfolio: Portfolio, evidence: Evidence, plan: Plan, *, dither: Floats
         weight=plan.rotation,
         deliver=plan.deliver[:, None] & portfolio.allowed,
     )
+
+
+_NEAR = 0.98
+"""Of a significant edit, so that no rounding makes it one."""
+
+
+def steady(wanted: Wanted, portfolio: Portfolio, *, budget: Floats, bid: Floats) -> Wanted:
+    """``wanted``, its moves from the ``budget`` and ``bid`` [R, C] in force so small that no platform learns anew.
+
+    A significant edit begins a learning phase, in which clicks convert 5 to 20 % worse for days; the same way in
+    several hours does not. From 0, and to 0, a budget goes at once.
+    """
+    most = 1.0 + _NEAR * portfolio.significant_edit
+
+    def near(new: Floats, old: Floats) -> Floats:
+        return np.where((old > 0) & (new > 0), np.clip(new, old / most, old * most), new)
+
+    return replace(wanted, budget=near(wanted.budget, budget), bid=near(wanted.bid, bid))
 
 
 def limited(wanted: Floats, old: Floats, *, max_step: Floats | float) -> Floats:

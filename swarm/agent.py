@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from policies.clock import Traffic
 from policies.evidence import Memory, evidence, observe
 from policies.frames import Bools, Evidence, Floats, Ints, Plan, Portfolio, Report
-from policies.specialist import Wanted, limited, want
+from policies.specialist import Wanted, limited, steady, want
 from swarm.effects.lease import Lease, Mode
 from swarm.effects.proposals import Field, Proposals
 from swarm.spec.money import MICROS
@@ -116,6 +116,7 @@ class Agent:
         """What to write in this hour; nothing but pauses in FREEZE."""
         dither = _DITHER * rng.standard_normal(now.bid.shape)
         wanted = want(portfolio, item, plan, dither=dither)
+        wanted = steady(wanted, portfolio, budget=now.budget / MICROS, bid=now.bid / MICROS)
         pauses = self._table(Field.STATUS, (now.status == 1) & ~wanted.deliver, np.zeros_like(now.status), "rest", plan)
         if lease.mode == Mode.FREEZE:
             return pauses

@@ -46,6 +46,7 @@ def portfolio(campaigns: Sequence[Campaign], channels: Sequence[Channel]) -> Por
         nominal_cap=_caps(campaigns, "daily_nominal") / MICROS,
         over_delivery=np.array([c.over_delivery[0] / c.over_delivery[1] for c in channels]),
         first_price=np.array([c.auction == "first_price" for c in channels]),
+        significant_edit=np.array([c.significant_edit for c in channels]),
         lag_h=np.array([TERMS[c.platform].conversion_lag_h for c in channels]).T,
     )
 

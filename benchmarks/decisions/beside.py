@@ -135,7 +135,7 @@ def _climates(dynamics: Dynamics, count: int) -> Dynamics:
 
 def _accounts(portfolio: Portfolio, count: int) -> Portfolio:
     """Nobody learns from another copy."""
-    told = Portfolio(**_repeated(portfolio, count, but=("over_delivery", "first_price", "lag_h")))
+    told = Portfolio(**_repeated(portfolio, count, but=("over_delivery", "first_price", "significant_edit", "lag_h")))
     assert portfolio.account is not None
     first = np.arange(count) * (portfolio.account.max(initial=0) + 1)
     return replace(told, account=np.tile(portfolio.account, count) + np.repeat(first, len(portfolio.account)))

@@ -19,7 +19,7 @@ from policies.clock import USUAL_SEASON, Traffic, season
 from policies.estimation import CreativePrior
 from policies.evidence import kept_an_hour
 from policies.frames import Evidence, Floats, Ints, Portfolio, Report
-from policies.specialist import Wanted
+from policies.specialist import Wanted, steady
 from swarm.agent import Agent
 from swarm.brain import hour_clock
 from swarm.platforms.calendar import Moment
@@ -175,10 +175,16 @@ def drive(setup: Setup, market: Market, policy: Policy, eyes: Eyes = _PLAIN, *, 
         evidence = eyes.see(tick, evidence, cells)
         cells = planning.conversion_rates(portfolio, evidence, none)
         desk = Desk(portfolio, moment, clock, evidence, tuple(reports), highest, cells, rng)
-        wanted = eyes.allow(capped(desk, policy.decide(desk)), market)
+        wanted = eyes.allow(capped(desk, _steady(policy.decide(desk), portfolio, market)), market)
         highest = np.maximum(highest, wanted.budget)
         put_in_force(market, wanted)
         market.advance()
+
+
+def _steady(wanted: Wanted, known: Portfolio, market: Market) -> Wanted:
+    """Nobody begins a learning phase by an edit: what platforms publish of it is known to all."""
+    now = market.settings
+    return steady(wanted, known, budget=now.budget / MICROS, bid=now.bid / MICROS)
 
 
 def capped(desk: Desk, wanted: Wanted) -> Wanted:

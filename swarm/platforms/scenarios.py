@@ -271,6 +271,7 @@ def known(world: World, *, exposure_cap: Floats, nominal_cap: Floats) -> Portfol
         nominal_cap=nominal_cap,
         over_delivery=np.array([each.over_delivery[0] / each.over_delivery[1] for each in channels]),
         first_price=np.array([each.auction == "first_price" for each in channels]),
+        significant_edit=np.array([each.significant_edit for each in channels]),
         lag_h=usual_lag_h(channels),
         account=np.unique([each.seed for each in listings], return_inverse=True)[1],
     )

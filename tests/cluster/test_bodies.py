@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from swarm.errors import SwarmError
 from swarm.spec.campaign import load_campaigns
 from tests.cluster.test_swarm import follow
 from tests.conftest import EXAMPLES
-from tests.fuzz import each
+from tests.fuzz import TIERS, each
 
 pytestmark = pytest.mark.cluster
 Make = Callable[[str, int], Scenario]
@@ -30,9 +31,11 @@ VALUES = st.recursive(
 CALLS = st.tuples(st.sampled_from(METHODS), VALUES.map(lambda one: [one])) | st.tuples(
     st.just("start"), st.tuples(VALUES, VALUES).map(list)
 )
+AT_ONCE = 5
+"""Calls under way at a time."""
 
 
-@pytest.mark.parametrize("examples", [300, pytest.param(2_000, marks=pytest.mark.slow)])
+@TIERS
 def test_nonsense_breaks_nothing(examples: int, scenarios: Make) -> None:
     """Each call has an answer or one of our errors, and the clock runs as before."""
     scenario, campaigns = scenarios("bodies", 2), load_campaigns([EXAMPLES])[:3]
@@ -47,7 +50,12 @@ def test_nonsense_breaks_nothing(examples: int, scenarios: Make) -> None:
         except SwarmError as error:
             assert str(error)
 
-    each(CALLS, check, examples)
+    with ThreadPoolExecutor(AT_ONCE) as people:
+
+        def together(calls: list[tuple[str, list[Any]]]) -> None:
+            list(people.map(check, calls))
+
+        each(st.lists(CALLS, min_size=AT_ONCE, max_size=AT_ONCE), together, examples // AT_ONCE)
     ask(coordinator, "release")
     ask(coordinator, "resume", [])
     assert [row["name"] for row in ask(coordinator, "status")["campaigns"]] == [c.name for c in campaigns]

@@ -33,6 +33,7 @@ def _portfolio(rows: int = ROWS) -> Portfolio:
         nominal_cap=np.full(rows, 1e9),
         over_delivery=np.full(CHANNELS, 2.0),
         first_price=np.array([False, True]),
+        significant_edit=np.full(CHANNELS, 0.5),
         lag_h=np.array([[1.0, 4.0], [20.0, 36.0]]),
     )
 

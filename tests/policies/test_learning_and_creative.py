@@ -77,6 +77,7 @@ def _portfolio(rows: int, creatives: int) -> Portfolio:
         nominal_cap=ones,
         over_delivery=np.ones(2),
         first_price=np.zeros(2, dtype=np.bool_),
+        significant_edit=np.ones(2),
         lag_h=np.ones((2, 2)),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from policies.clock import Traffic
 from policies.concave import Certificate
@@ -14,8 +15,9 @@ from policies.estimation import CreativePrior
 from policies.evidence import Memory, evidence, observe
 from policies.frames import Evidence, Floats, Plan, Portfolio, Report
 from policies.planning import Clock, Ledger, opening_bid, plan, target_floor, unit_bids
-from policies.specialist import want
+from policies.specialist import Wanted, steady, want
 from policies.tuning import BOUNDS
+from swarm.platforms.phases import significant
 
 ROWS, CHANNELS, CREATIVES = 4, 3, 2
 HYPER = {name: np.full(ROWS, np.sqrt(max(low, 0.01) * high)) for name, (low, high) in BOUNDS.items()}
@@ -34,6 +36,7 @@ def _portfolio() -> Portfolio:
         nominal_cap=np.full(ROWS, 300.0),
         over_delivery=np.array([2.0, 1.75, 1.5]),
         first_price=np.array([False, False, True]),
+        significant_edit=np.array([0.5, 0.2, 0.5]),
         lag_h=np.array([[1.0, 2.0, 4.0], [20.0, 24.0, 36.0]]),
     )
 
@@ -105,6 +108,29 @@ def test_a_plan_keeps_caps_and_shares(seed: int) -> None:
     assert ((wanted.bid >= 0.2) & (wanted.bid <= 5.0)).all()
     assert not wanted.deliver[2].any()
     assert (made.click_value[3] == 1).all()
+
+
+@given(arrays(np.float64, (2, ROWS, CHANNELS), elements=st.floats(0.01, 100.0)))
+def test_no_move_makes_a_platform_learn_anew(values: Floats) -> None:
+    """However far the way, each hour's move is no significant edit, and the way is gone to its end."""
+    known, (old, new) = _portfolio(), values
+    wanted = Wanted(new, new, np.ones((ROWS, CHANNELS, CREATIVES)), np.ones((ROWS, CHANNELS), dtype=np.bool_))
+    now = old
+    for _ in range(100):
+        moved = steady(wanted, known, budget=now, bid=now)
+        before, after = (np.rint(1e6 * each).astype(np.int64) for each in (now, moved.bid))
+        assert not significant(before, after, known.significant_edit).any()
+        now = moved.budget
+    np.testing.assert_allclose(now, new)
+
+
+def test_a_budget_is_opened_and_closed_at_once() -> None:
+    """Nothing is learnt anew by a pause."""
+    known, none = _portfolio(), np.zeros((ROWS, CHANNELS))
+    some = none + 7.0
+    for budget, now in ((some, none), (none, some)):
+        wanted = Wanted(budget, some, np.ones((ROWS, CHANNELS, CREATIVES)), np.ones((ROWS, CHANNELS), dtype=np.bool_))
+        assert np.array_equal(steady(wanted, known, budget=now, bid=some).budget, budget)
 
 
 def test_within_a_day_the_split_stays() -> None:
