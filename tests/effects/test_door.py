@@ -122,18 +122,19 @@ def test_what_others_set_is_restored_in_its_order(tmp_path: Path) -> None:
     """Their budgets alone, from the first hour on: the day's highest, its opening, and a cooldown even if lowered."""
     one = door(tmp_path)
     write(one, budget(5), bid(3), budget(8, channel=1), tick=1)
-    write(one, budget(4), tick=5)
+    write(one, budget(4), budget(4, channel=3), tick=5)
     edits = [
         (0, 0, 2, Field.BUDGET, -1, 0, 6, "someone", 0),
         (3, 0, 0, Field.BUDGET, -1, 5, 9, "someone", 3),
+        (3, 0, 3, Field.BUDGET, -1, 0, 9, "someone", 3),
         (4, 0, 0, Field.BID, -1, 3, 70, "someone", 4),
         (6, 0, 1, Field.BUDGET, -1, 8, 7, "someone", 6),
     ]
     record_edits(Journal(tmp_path / "journal.sqlite"), edits)
     other = door(tmp_path)
     other.restore(began(np.array([2])), 7)
-    assert [9, 8, 0, 0] == other.ledger.highest[0].tolist()
-    assert [5, 8, 0, 0] == other.ledger.midnight[0].tolist()
+    assert [9, 8, 0, 9] == other.ledger.highest[0].tolist()
+    assert [5, 8, 0, 9] == other.ledger.midnight[0].tolist()
     assert [5, 8, 6, 0] == other.ledger.eve[0].tolist()
     assert [3, 6, 0] == other.ledger.raised[0, :3].tolist()
 
