@@ -23,6 +23,7 @@ from swarm.effects.limits import NO_CAP, Limits
 from swarm.effects.proposals import Field, Proposals
 from swarm.platforms.calendar import Calendar
 from swarm.platforms.channels import FOUR
+from swarm.platforms.phases import significant
 from swarm.platforms.traffic import HOUR_OF_WEEK
 from swarm.spec.campaign import Campaign, load_campaigns
 from swarm.store.journal import Journal
@@ -83,7 +84,8 @@ def _plan(shape: tuple[int, int, int], rng: np.random.Generator) -> Plan:
 def test_the_door_lets_a_specialists_steps_pass(
     seed: int, mode: Mode, campaigns: list[Campaign], tmp_path: Path
 ) -> None:
-    """Up or down, from odd micros, whole or half: no proposal is refused for its step, and all are whole units."""
+    """Up or down, from odd micros, whole or half: no proposal is refused for its step, all are whole units, and none is
+    an edit that a platform would learn anew after, but where a whole unit is that much."""
     rng, known, limits = np.random.default_rng(seed), portfolio.portfolio(campaigns, FOUR), _limits(campaigns)
     door = Door(tmp_path, Journal(tmp_path / f"{rng.integers(2**63)}.sqlite"), FOUR, *known.shape[::2])
     start = Lease(1, Mode.STABLE, True, 1, 10)
@@ -103,6 +105,10 @@ def test_the_door_lets_a_specialists_steps_pass(
     assert "step" not in door.open(asked, limits, lease, 0).refused
     money = asked.take(np.isin(asked.field, (Field.BUDGET, Field.BID)))
     assert not (money.new % unit[money.campaign]).any()
+    old, a_unit = ledger.value(money.field, money.campaign, money.channel, money.creative), unit[money.campaign]
+    nearly = np.where(money.new > old, money.new - a_unit, money.new + a_unit)
+    edit = (old > 0) & (money.new > 0) & (np.abs(money.new - old) > a_unit)
+    assert not (significant(old, nearly, known.significant_edit[money.channel]) & edit).any()
 
 
 def test_each_currency_has_its_own_smallest_amount(campaigns: list[Campaign]) -> None:
