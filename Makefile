@@ -35,11 +35,8 @@ ALONE := $(RAY) $(PACKAGES)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 BESIDE := --numprocesses 2 --dist worksteal $(ALONE:%=--ignore=%)
 
-test: $(STAMP)
-	$(PYTEST) -m "not slow" $(BESIDE)
-	$(PYTEST) -m "not slow" $(ALONE)
-
-test-all: $(STAMP)
+test: export PYTEST_ADDOPTS := -m "not slow"
+test test-all: $(STAMP)
 	$(PYTEST) $(BESIDE)
 	$(MAKE) --jobs=2 --output-sync=target test-ray test-packages
 
