@@ -80,6 +80,7 @@ def assert_days_are_within_their_caps(journal: Journal, campaigns: list[Campaign
         assert 0 < max(spent.values()) <= campaign.caps_micros["daily_exposure"] / MICROS
 
 
+@pytest.mark.slow
 def test_up_brings_back_everything_after_the_whole_cluster_was_killed(
     heads: Callable[[], Head], examples: list[Campaign]
 ) -> None:

@@ -121,6 +121,7 @@ def test_a_persons_pause_reaches_a_platform_whose_agent_is_away(
     assert found == ({(Field.STATUS, 0)} if pause else set())
 
 
+@pytest.mark.slow
 def test_in_wall_time_no_hour_waits_for_attention(brittle: Scenario, examples: list[Campaign]) -> None:
     """Killed once, it is made again beside hours that go on without it; missing health is on their record."""
     coordinator = started(brittle, examples, 0.05)

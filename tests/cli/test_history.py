@@ -25,6 +25,7 @@ def _run(folder: Path, *words: str, timeout: float = 60.0) -> subprocess.Complet
 
 
 @pytest.mark.cluster
+@pytest.mark.slow
 def test_a_log_is_run_again_against_its_own_budgets(tmp_path: Path) -> None:
     """The fit, where the money went and the gain for people; the same for programs."""
     write(tmp_path / "log.csv", [GOOD[0].replace("click", "Clicks"), *GOOD[1:]])

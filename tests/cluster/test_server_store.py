@@ -29,6 +29,7 @@ Make = Callable[[str, int], Scenario]
 SPEC = EXAMPLES / "hearth-kettle-sales.yaml"
 
 
+@pytest.mark.slow
 def test_a_run_is_kept_on_the_server(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No file of the folder holds the journal; every command finds it by the folder."""
     words = ("run", SPEC, "--days", "1", "--store", url(server), "--json", "run.json")

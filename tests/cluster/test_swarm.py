@@ -64,6 +64,7 @@ def test_a_run_spends_within_caps_and_beats_equal_split(undisturbed: tuple[Scena
     assert sum(found["mode_seconds"].values()) == 3600 * found["ticks"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_writes_the_same_journal(
     undisturbed: tuple[Scenario, dict[str, Any]], examples: list[Campaign], scenarios: Make
 ) -> None:
@@ -138,6 +139,7 @@ def test_missing_health_freezes_and_the_clock_goes_on(examples: list[Campaign], 
     assert all(row[3] == Field.STATUS and row[6] == 0 for row in after)
 
 
+@pytest.mark.slow
 def test_calls_do_not_depend_on_campaigns(examples: list[Campaign], scenarios: Make) -> None:
     """An hour takes as many Ray calls with a thousand campaigns as with one."""
     made = []

@@ -50,6 +50,7 @@ def tuned(scenario: Scenario) -> tuple[list[Any], list[Any]]:
     return journal.tried(), journal.hypers()
 
 
+@pytest.mark.slow
 def test_ray_tunes_as_one_process_does_even_when_the_loop_is_killed(
     alone: Scenario, many: list[Campaign], scenarios: Make
 ) -> None:
