@@ -22,7 +22,7 @@ SPEND_ELASTICITY = 2.0
 _SPEND_MEMORY = 0.85
 _PRIOR_ELASTICITY = 1.5
 _PRIOR_PRECISION = 0.1
-_PRIOR_SHARE, _PRIOR_CLICKS = 0.7, 4.0
+USUAL_SHARE, _PRIOR_CLICKS = 0.7, 4.0
 """What a click costs of its bid before any was seen, and the clicks that this is worth. Where impressions are paid for,
 a channel may cost money for days without a click: it is dear, and not free."""
 _RESIDUAL_MEMORY = 0.98
@@ -246,8 +246,8 @@ def _cost_of_a_click(memory: Memory) -> tuple[Floats, Floats]:
     cost, at_bid, clicked = memory.click_cost
     weight, log_bid = memory.landscape[:2]
     bid = np.where(weight > 0, np.exp(log_bid / np.maximum(weight, 1e-9)), at_bid / np.maximum(clicked, 1e-9))
-    most, due = at_bid + _PRIOR_CLICKS * bid, cost + _PRIOR_CLICKS * _PRIOR_SHARE * bid
-    return np.where(most > 0, due / np.maximum(most, 1e-300), _PRIOR_SHARE), due / (clicked + _PRIOR_CLICKS)
+    most, due = at_bid + _PRIOR_CLICKS * bid, cost + _PRIOR_CLICKS * USUAL_SHARE * bid
+    return np.where(most > 0, due / np.maximum(most, 1e-300), USUAL_SHARE), due / (clicked + _PRIOR_CLICKS)
 
 
 def elasticity(landscape: Floats) -> Floats:

@@ -12,7 +12,7 @@ import numpy as np
 from policies import concave, creative, exposure, pacing
 from policies.bidding import bids, shading
 from policies.estimation import CreativePrior, Rates, estimate
-from policies.evidence import SPEND_ELASTICITY
+from policies.evidence import SPEND_ELASTICITY, USUAL_SHARE
 from policies.frames import Bools, Evidence, Floats, Plan, Portfolio, pad
 from policies.tuning import Settings
 
@@ -25,8 +25,6 @@ for fewer than so many. What looks cheap is bought more of, and so turns out dea
 _HOPE, _HEARD = 1.0, 5.0
 """What is added to the target before anything was bought, as a part of it, and the conversions that halve it. Too few
 conversions cannot tell a target from its double, and who bids by them may fall silent, and never learn better."""
-_USUAL_SHARE = 0.7
-"""Average over marginal cost of a click before anything was bought."""
 _NEW_DAYS, _OLD_EXPLORATION = 6.0, 0.5
 """Days for which creatives are explored as configured, and the part of it that is left afterwards."""
 _START_RATE = 0.03
@@ -221,7 +219,7 @@ def target_floor(portfolio: Portfolio, evidence: Evidence, value: Floats) -> Flo
     unit = unit_bids(portfolio, evidence, value)
     spend = np.nan_to_num(evidence.spend_scale) * unit**SPEND_ELASTICITY
     bought = (spend * value / (evidence.cost_share * np.maximum(unit, 1e-300))).sum(axis=1)
-    cost = np.where(bought > 0, spend.sum(axis=1) / np.maximum(bought, 1e-300), _USUAL_SHARE)
+    cost = np.where(bought > 0, spend.sum(axis=1) / np.maximum(bought, 1e-300), USUAL_SHARE)
     ever = evidence.totals[..., 2].sum(axis=(1, 2))
     aim = (
         _AIM - _DOUBT / np.sqrt(evidence.conversions.sum(axis=(1, 2)) + _FEWEST) + _HOPE / (1.0 + (ever / _HEARD) ** 2)

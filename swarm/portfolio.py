@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 
 import numpy as np
@@ -17,7 +17,7 @@ from policies.embedding import embed_text
 from policies.frames import Bools, Floats, Ints, Portfolio
 from policies.naming import check_known
 from swarm.agent import Steps
-from swarm.effects.horizon import budgets_ahead
+from swarm.effects.horizon import budgets_ahead, month_end
 from swarm.effects.limits import NO_CAP, Autonomy, Limits, Shared
 from swarm.platforms.calendar import Calendar
 from swarm.platforms.channels import TERMS
@@ -128,7 +128,7 @@ def limits_at(
 ) -> Limits:
     """``fixed`` with the days that are left in market hour ``tick``."""
     days = list(zip(campaigns, calendar.dates(tick), strict=True))
-    month = [(day, _month_end(day)) for _, day in days]
+    month = [(day, month_end(day)) for _, day in days]
     life = [(day, c.end or end) for (c, day), (_, end) in zip(days, month, strict=True)]
     near = [(day, min(end, last)) for (day, end), (_, last) in zip(month, life, strict=True)]
     return replace(
@@ -137,10 +137,6 @@ def limits_at(
         life_ahead=budgets_ahead(channels, life),
         running=np.array([c.active_on(day) for c, day in days], dtype=np.bool_),
     )
-
-
-def _month_end(day: date) -> date:
-    return (day.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
 
 
 def steps(campaigns: Sequence[Campaign]) -> Steps:

@@ -77,4 +77,9 @@ def _end(ceiling: Ceiling, day: date) -> date:
     """The last day of the week or month of ``day``; weeks end on Saturdays."""
     if ceiling == "week":
         return day + timedelta(days=(_SATURDAY - day.weekday()) % 7)
+    return month_end(day)
+
+
+def month_end(day: date) -> date:
+    """The last day of the month of ``day``."""
     return day.replace(day=monthrange(day.year, day.month)[1])
