@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ PARTS = 20
 """Of a daily budget: the unit in which budgets ahead are counted, exact for the factors and ceilings published."""
 _MONTH, _WEEK = Fraction(152, 5), Fraction(7)
 _SATURDAY = 5
+_Kind: TypeAlias = tuple[tuple[int, int], Ceiling | None]
+"""A channel's factor of one day, as numerator and denominator, and its longer ceiling."""
 
 
 def budgets_ahead(channels: Sequence[Channel], spans: Sequence[tuple[date, date]]) -> NDArray[np.int64]:
@@ -33,14 +36,18 @@ def budgets_ahead(channels: Sequence[Channel], spans: Sequence[tuple[date, date]
     ``spans``: each campaign's local today and the last day that counts. First the budgets that were not touched in this
     day, then those that were.
     """
-    kinds = [(Fraction(*channel.over_delivery), CEILING[channel.platform]) for channel in channels]
-    found = [[[_parts(*kind, *span, touched) for kind in kinds] for span in spans] for touched in (False, True)]
-    return np.array(found, dtype=np.int64).reshape(2, len(spans), len(channels))
+    kinds = tuple((channel.over_delivery, CEILING[channel.platform]) for channel in channels)
+    found = np.array([_parts(kinds, *span) for span in spans], dtype=np.int64)
+    return found.reshape(len(spans), 2, len(channels)).swapaxes(0, 1)
 
 
+# Asked for every campaign in every hour, and the same all day: a key of plain pairs, for fractions are slow to compare.
 @lru_cache(maxsize=4096)
-def _parts(factor: Fraction, ceiling: Ceiling | None, today: date, last: date, touched: bool) -> int:
-    return ceil(PARTS * days_ahead(factor, ceiling, today, last, touched=touched))
+def _parts(kinds: tuple[_Kind, ...], today: date, last: date) -> tuple[int, ...]:
+    """[2 * C]"""
+    each = [(Fraction(*factor), ceiling) for factor, ceiling in kinds]
+    most = (days_ahead(*kind, today, last, touched=touched) for touched in (False, True) for kind in each)
+    return tuple(ceil(PARTS * days) for days in most)
 
 
 def days_ahead(factor: Fraction, ceiling: Ceiling | None, today: date, last: date, *, touched: bool) -> Fraction:
