@@ -4,8 +4,10 @@
 
 Each seed is a market into which new campaigns come together. They are planned and bid for by the swarm's own policies,
 hour by hour, under the same traffic and prices, and differ in the split that they begin with alone: equal shares of the
-platforms they allow, the shipped router's, those of its best two platforms alone, and an oracle's, the split of a mean
-day's money with every rate and price known. The gain is in credited value over the equal split's.
+platforms they allow, the shipped router's, those of its best two platforms alone, the mean of the oracle's for
+campaigns of the same kind in the same market (the most that words and others' results could tell), and the oracle's
+own: the split of a mean day's money with every rate and price known. The gain is in credited value over the equal
+split's.
 
 Seeds from 9300 on are for the figure; choices were made on seeds from 500 on.
 
@@ -45,7 +47,9 @@ from swarm.platforms.world import Listing, World, draw_world, stream
 from swarm.spec.config import SwarmConfig
 
 FIRST_SEED, SEEDS, CAMPAIGNS = 9300, 100, 24
-ARMS = ("equal", "router", "router's best two", "oracle")
+ARMS = ("equal", "router", "router's best two", "oracle of its kind", "oracle")
+_KIND = 32
+"""Campaigns of a kind that the mean is over."""
 _ALLOWED = 0.8
 """Chance that a campaign allows a platform; two it allows at least."""
 
@@ -84,7 +88,7 @@ def _splits(world: World, words: NDArray[np.float32]) -> list[Floats]:
         temperature=np.full(len(words), routing.temperature),
     )
     equal = allowed / allowed.sum(axis=1, keepdims=True)
-    return [equal, mixed(gates), mixed(best / best.sum(axis=1, keepdims=True)), oracle(world)]
+    return [equal, mixed(gates), mixed(best / best.sum(axis=1, keepdims=True)), kind(world), oracle(world)]
 
 
 def _gates(words: NDArray[np.float32], allowed: Bools) -> Floats:
@@ -101,6 +105,12 @@ def _gates(words: NDArray[np.float32], allowed: Bools) -> Floats:
             mask=torch.from_numpy(allowed),
         )
     return answer.output[:, 0].numpy().astype(np.float64)
+
+
+def kind(world: World) -> Floats:
+    """[R, C] mean of the oracle's shares over campaigns that differ from ``world``'s in what is a campaign's own."""
+    others = ([replace(one, name=f"{one.name}/{k}") for one in world.listings] for k in range(_KIND))
+    return np.asarray(np.mean([oracle(draw_world(each, FOUR, shocks_per_week=0.0)) for each in others], axis=0))
 
 
 def oracle(world: World) -> Floats:

@@ -1,4 +1,4 @@
-"""What the feedback loop learns: the heads of the models, refitted from matured outcomes.
+"""What the feedback loop learns of creatives: the scorer's head, refitted from matured outcomes.
 
 Every fit starts from the prior and the evidence as it stands, so that nothing is counted twice and a lost
 update costs nothing.
@@ -19,7 +19,6 @@ from policies.frames import Bools, Evidence, Floats, Portfolio
 
 Head = dict[str, NDArray[Any]]
 _CREATIVE_PRIOR = 25.0
-_ROUTER_PRIOR = 20.0
 
 
 def creative_head(
@@ -50,27 +49,6 @@ def _opening(width: int, head: Head | None) -> BayesianLinear:
     root = np.asarray(head["root"], np.float64)
     mean = np.concatenate([head["weights"], head["bias"]]).astype(np.float64)
     return BayesianLinear.around(mean, root)
-
-
-def router_head(features: Floats, shares: Floats, sure: Floats, allowed: Bools) -> Head:
-    """Weights of the router: one regression per expert of the log share that its channel has earned.
-
-    ``features`` [R, C, 32]; ``shares`` [R, C] at equal marginal returns; ``sure`` [R] conversions they rest on.
-    """
-    experts, width = shares.shape[1], features.shape[2]
-    level = np.log(shares + 0.02)
-    target = level - np.where(allowed, level, 0.0).sum(axis=1, keepdims=True) / allowed.sum(axis=1, keepdims=True)
-    weights, bias = np.zeros((experts, width)), np.zeros(experts)
-    for e in range(experts):
-        rows = allowed[:, e] & (sure > 1.0)
-        x = np.concatenate([features[rows, e], np.full((int(rows.sum()), 1), 3.0)], axis=1)
-        mean = (
-            BayesianLinear.start(width + 1, prior=_ROUTER_PRIOR)
-            .update(x, target[rows, e], np.minimum(sure[rows], 50.0))
-            .mean
-        )
-        weights[e], bias[e] = mean[:width], 3.0 * mean[width]
-    return {"weights": weights, "bias": bias}
 
 
 def creative_prior(overall: Floats, doubt: Floats, exists: Bools) -> CreativePrior:

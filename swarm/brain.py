@@ -90,8 +90,6 @@ class Attention:
     """[R, C] prior shares."""
     creative_features: Floats | None = None
     """[R, K, 64]"""
-    routing_features: Floats | None = None
-    """[R, C, 32]"""
     coherence: float = 1.0
     blame: Floats | None = None
     """[R] each campaign's part in the health signals."""
@@ -149,7 +147,6 @@ class Brain:
             creative=old.creative.grown((rows, creatives)),
             shares=shares,
             creative_features=None,
-            routing_features=None,
         )
         self.cells = pad(self.cells, (rows, channels, creatives))
         self.tuning, self._charts = self.tuning.grown(rows), self._charts.grown((rows, channels, creatives))
@@ -204,7 +201,6 @@ class Brain:
 
     def hear_routes(self, answer: Answer) -> None:
         """Take the router's gates on as prior shares; a router that answers simply means equal shares."""
-        self.attention.routing_features = answer.extras["features"].astype(np.float64)
         if answer.source != "simple":
             gates = answer.output[:, 0].astype(np.float64)
             self.attention.shares = learning.prior_shares(
@@ -317,11 +313,6 @@ class Brain:
             }
             for r in np.flatnonzero(ended)
         }
-
-    @property
-    def shares(self) -> Floats:
-        """[R, C] the planned split of each campaign's day."""
-        return self._carried().split
 
     # ---- persistence
 

@@ -49,7 +49,7 @@ class ChartsAlone(_SimplyAnswered):
 
 
 class ShippedHeads(FeedbackLoop):
-    """Creative scoring and routing stay as they were shipped; health and tuning learn as ever."""
+    """Creative scoring stays as it was shipped; health and tuning learn as ever."""
 
     async def _publish(self, use_case: str, head: Mapping[str, NDArray[Any]], version: int) -> None:
         if use_case == "health_monitoring":
@@ -77,7 +77,7 @@ REPLACED: Mapping[str, Replaced] = MappingProxyType(
         "creative_scoring": Replaced("multi-head", "all creatives alike", Parts(attention=CreativesAlike)),
         "expert_routing": Replaced("mixture of experts", "equal first shares", Parts(attention=EqualFirstShares)),
         "health_monitoring": Replaced("topology-gated", "control charts alone", Parts(attention=ChartsAlone)),
-        "learning": Replaced("feedback loop's heads", "heads as shipped", Parts(feedback=ShippedHeads)),
+        "learning": Replaced("the scorer's head, refitted", "the head as shipped", Parts(feedback=ShippedHeads)),
         "tuning": Replaced("candidates on a canary", "fixed hyperparameters", Parts(feedback=Untuned)),
         "guardrails": Replaced("default steps", "the widest steps", Parts(guardrails=UNLIMITED)),
     }

@@ -159,8 +159,7 @@ def _health(attention: Attention) -> Arrays:
 
 
 def _features(attention: Attention) -> Arrays:
-    both = {"creative": attention.creative_features, "routing": attention.routing_features}
-    return {name: array for name, array in both.items() if array is not None}
+    return {} if attention.creative_features is None else {"creative": attention.creative_features}
 
 
 def _recall(brain: Brain, health: Arrays, features: Arrays) -> None:
@@ -170,4 +169,4 @@ def _recall(brain: Brain, health: Arrays, features: Arrays) -> None:
     attention.signals = {name: signal for name, signal in known if np.isfinite(signal)}
     attention.blame = health.get("blame")
     if len(features.get("creative", ())) == len(brain.campaigns):  # campaigns that came since have none
-        attention.creative_features, attention.routing_features = features["creative"], features.get("routing")
+        attention.creative_features = features["creative"]

@@ -1,4 +1,4 @@
-"""The feedback loop: from matured outcomes to better heads and hyperparameters."""
+"""The feedback loop: from matured outcomes to a better head for creatives and better hyperparameters."""
 
 from __future__ import annotations
 
@@ -32,10 +32,7 @@ class Lesson:
 
     tick: int
     evidence: Evidence
-    shares: Floats
-    """[R, C] the money's split at equal marginal returns."""
     creative_features: Floats
-    routing_features: Floats
     money: Floats
     """[R] what could be spent in the 24 hours before, currency units; 0 for campaigns that were paused."""
     steady: bool
@@ -86,7 +83,7 @@ class FeedbackLoop:
         await self._publish("health_monitoring", self._usual.head(), version)
 
     async def learn(self, lesson: Lesson, portfolio: Portfolio, hyper: Hyper) -> Tuning:
-        """Refit the heads; the hyperparameters and candidates for the next day.
+        """Refit the creative scorer's head; the hyperparameters and candidates for the next day.
 
         ``hyper`` is the version in use where nothing was tuned before.
         """
@@ -94,11 +91,9 @@ class FeedbackLoop:
         item = lesson.evidence
         flat = planning.rates_without_creatives(portfolio, item)
         creative = learning.creative_head(lesson.creative_features, item, portfolio, flat, self._opening)
-        sure = item.conversions.sum(axis=(1, 2))
-        router = learning.router_head(lesson.routing_features, lesson.shares, sure, portfolio.allowed)
-        for name, head in (("creative_scoring", creative), ("expert_routing", router)):
-            await self._publish(name, head, self._keep(name, lesson.tick, head))
-        self._log.info("learnt", creative=self._versions["creative_scoring"], routing=self._versions["expert_routing"])
+        version = self._keep("creative_scoring", lesson.tick, creative)
+        await self._publish("creative_scoring", creative, version)
+        self._log.info("learnt", creative=version)
         return self._tuned(lesson, portfolio, hyper)
 
     async def ask(self, changes: Mapping[str, float], tick: int) -> None:

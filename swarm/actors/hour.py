@@ -204,13 +204,10 @@ class Hour:
     def _lesson(self, tick: int, evidence: Evidence) -> Lesson:
         brain, attention = self._brain, self._brain.attention
         assert attention.creative_features is not None
-        assert attention.routing_features is not None
         return Lesson(
             tick,
             evidence,
-            brain.shares,
             attention.creative_features,
-            attention.routing_features,
             np.where(brain.running, brain.money(brain.calendar.at(tick - HOURS_A_DAY // 2).day), 0.0),
             brain.gate.since <= tick - HOURS_A_DAY,
         )

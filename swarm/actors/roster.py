@@ -101,8 +101,9 @@ class Roster:
         return Shard(brain.portfolio.columns(self.slices[platform]), brain.calendar, steps)
 
     def _heads(self) -> dict[str, Any]:
-        kept = self._journal.models()
-        heads: dict[str, Any] = {name: kept[name] for name in ("creative_scoring", "expert_routing") if name in kept}
+        kept, heads = self._journal.models(), dict[str, Any]()
+        if "creative_scoring" in kept:
+            heads["creative_scoring"] = kept["creative_scoring"]
         if "usual" in kept:
             version, usual = kept["usual"]
             heads["health_monitoring"] = (version, Usual(usual["mean"], usual["square"]).head())

@@ -115,7 +115,7 @@ class Asked:
             if use_case == "usual":
                 usual = Usual(arrays["mean"], arrays["square"])
                 self._engine.set_head("health_monitoring", usual.head(), version)
-            elif use_case in ("creative_scoring", "expert_routing"):
+            elif use_case == "creative_scoring":
                 self._engine.set_head(use_case, arrays, version)
 
     async def compute(self, use_case: str, request: Request) -> Answer:

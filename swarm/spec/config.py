@@ -66,7 +66,7 @@ class Routing(Section):
     """How experts are chosen for a decision."""
 
     temperature: float = _tuned(
-        "routing_temperature", 0.5, "Softness of the choice; near 0 the best expert takes it all"
+        "routing_temperature", 1.0, "Softness of the choice; near 0 the best expert takes it all"
     )
     prior_weight: float = Field(default=0.5, ge=0, le=1, description="Weight of what was known before the first result")
 

@@ -64,15 +64,14 @@ def test_what_was_kept_comes_back(tmp_path: Path, examples: list[Campaign]) -> N
 def test_what_attention_said_comes_back(tmp_path: Path, examples: list[Campaign]) -> None:
     """Features, without which a new life would learn no lesson at midnight, health and its signals."""
     journal, brain = kept(tmp_path, examples)
-    (rows, channels, creatives), attention = brain.portfolio.shape, brain.attention
+    (rows, _, creatives), attention = brain.portfolio.shape, brain.attention
     attention.creative_features = np.arange(rows * creatives * 2.0).reshape(rows, creatives, 2)
-    attention.routing_features = np.arange(rows * channels * 3.0).reshape(rows, channels, 3)
     attention.coherence, attention.blame = 0.7, np.arange(float(rows))
     attention.signals = {"structure": 0.1, "change": 0.2, "surprise": 0.3}
     Checkpoint(journal).save(brain, {}, 5)
     after = load(tmp_path)[0].attention
     assert (0.7, attention.signals) == (after.coherence, after.signals)
-    for name in ("creative_features", "routing_features", "blame"):
+    for name in ("creative_features", "blame"):
         np.testing.assert_array_equal(getattr(attention, name), getattr(after, name))
 
 

@@ -34,13 +34,6 @@ def _scoring(seed: int) -> Request:
     return Request(query=rng.normal(size=(1, 1, 256)), key=genome, value=genome)
 
 
-def _trained() -> AttentionEngine:
-    engine, rng = AttentionEngine(), np.random.default_rng(0)
-    head = {"weights": rng.normal(size=(4, 32)), "bias": np.zeros(4)}
-    engine.set_head("expert_routing", head, 5)
-    return engine
-
-
 def _answer(result: Answer | Exception) -> Answer:
     assert isinstance(result, Answer), result
     return result
@@ -67,29 +60,27 @@ def test_nothing_is_loaded_until_it_is_used() -> None:
 
 def test_requests_run_together_and_answer_as_alone() -> None:
     """One run for all, with and without masks and of several rows; each gets its own rows."""
-    engine = _trained()
+    engine = AttentionEngine()
     mask = np.array([[True, False, True, True]] * 2)
     requests = [_routing(1), _routing(2, 2, mask), _routing(3, 3)]
     together = [_answer(r) for r in engine.compute("expert_routing", requests)]
     assert [answer.batch_size for answer in together] == [3, 3, 3]
-    assert [(answer.version, answer.source) for answer in together] == [(5, "learnt")] * 3
+    assert [(answer.version, answer.source) for answer in together] == [(0, "trained")] * 3
     for answer, request in zip(together, requests, strict=True):
         alone = _answer(engine.compute("expert_routing", [request])[0])
         np.testing.assert_allclose(answer.output, alone.output, atol=1e-6)
         assert answer.weights is not None
         assert alone.weights is not None
         np.testing.assert_allclose(answer.weights, alone.weights, atol=1e-6)
-        np.testing.assert_allclose(answer.extras["features"], alone.extras["features"], atol=1e-5)
     assert (together[1].output[:, 0, 1] == 0).all()
 
 
 def test_a_request_that_breaks_the_run_fails_alone() -> None:
-    """Three experts break a joint run and the head; the neighbours do not notice."""
-    engine = _trained()
-    poison = Request(query=np.zeros((1, 1, 256)), key=np.zeros((1, 3, 256)), value=np.zeros((1, 3, 4)))
+    """Three experts break a joint run, and numbers too large for float32 their own; the neighbours do not notice."""
+    engine = AttentionEngine()
+    poison = Request(query=np.ones((1, 1, 256)), key=np.full((1, 3, 256), 1e300), value=np.zeros((1, 3, 4)))
     first, bad, last = engine.compute("expert_routing", [_routing(1), poison, _routing(2)])
     assert isinstance(bad, Failed)
-    assert "expected the head's 4" in str(bad)
     for result, seed in ((first, 1), (last, 2)):
         alone = _answer(engine.compute("expert_routing", [_routing(seed)])[0])
         np.testing.assert_array_equal(_answer(result).output, alone.output)

@@ -16,9 +16,8 @@ from policies.learning import prior_shares
 from policies.models.creative import ELEMENTS, CreativeScorer
 from policies.models.cross import CrossPlatform
 from policies.models.health import HealthGate
-from policies.models.router import ExpertRouter
+from policies.models.router import ADVICE, TEMPERATURE, ExpertRouter
 from policies.models.shapes import check_arrays
-from swarm.spec.config import SwarmConfig
 
 TEXTS = ["stop scrolling", "sleep in a week", "social proof", "try it tonight for free"]
 
@@ -46,12 +45,6 @@ def _campaigns(batch: int = 5, experts: int = 4) -> tuple[Tensor, Tensor]:
     rng = torch.Generator().manual_seed(0)
     query, key = torch.randn(batch, 1, 256, generator=rng), torch.randn(1, experts, 256, generator=rng)
     return query / query.norm(dim=-1, keepdim=True), (key / key.norm(dim=-1, keepdim=True)).expand(batch, -1, -1)
-
-
-def _router_head(experts: int = 4) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(1)
-    weights, bias = rng.normal(size=(experts, 32)), rng.normal(size=experts)
-    return {"weights": weights, "bias": bias}
 
 
 def test_a_simple_creative_scorer_is_neutral() -> None:
@@ -129,14 +122,12 @@ def test_a_simple_router_shares_equally_among_the_allowed() -> None:
     assert torch.equal(answer.weights, answer.output)
 
 
-def test_router_gates_are_the_softmax_of_one_regression_per_expert() -> None:
+def test_router_gates_are_the_softmax_of_the_fit_of_campaign_and_expert() -> None:
     """All that are allowed get a share, the weights tell the same."""
-    model, head = ExpertRouter(), _router_head()
-    model.set_head(head, 3)
-    query, key = _campaigns()
-    answer = _route(model, query, key)
-    features = answer.extras["features"].double().numpy()
-    odds = np.exp(np.einsum("bef,ef->be", features, head["weights"]) + head["bias"])
+    model, (query, key) = ExpertRouter(), _campaigns()
+    answer = model(query, key, torch.eye(4).expand(5, -1, -1))
+    campaigns, experts = (part.double().numpy() for part in (model.router_query(query), model.router_key(key)))
+    odds = np.exp(np.einsum("bqf,bef->be", campaigns, experts))
     np.testing.assert_allclose(answer.output[:, 0], odds / odds.sum(-1, keepdims=True), atol=1e-5)
     torch.testing.assert_close(answer.weights, answer.output)
 
@@ -144,7 +135,6 @@ def test_router_gates_are_the_softmax_of_one_regression_per_expert() -> None:
 def test_the_router_mixes_what_its_experts_say() -> None:
     """Its output is the values under the gates."""
     model, (query, key) = ExpertRouter(), _campaigns()
-    model.set_head(_router_head(), 3)
     value = torch.randn(5, 4, 7, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(model(query, key, value).output, _route(model, query, key).output @ value)
 
@@ -153,19 +143,9 @@ def test_the_router_gives_masked_experts_nothing() -> None:
     """A forbidden expert has no share; none allowed, no shares."""
     query, key = _campaigns(2)
     mask = torch.tensor([[True, False, True, True], [False] * 4])
-    model = ExpertRouter()
-    model.set_head(_router_head(), 1)
-    answer = _route(model, query, key, mask)
+    answer = _route(ExpertRouter(), query, key, mask)
     assert 0 == answer.output[0, 0, 1] == answer.weights[0, 0, 1]
     assert (answer.output[1] == 0).all()
-
-
-def test_router_refuses_another_number_of_experts() -> None:
-    """The head knows how many experts there are."""
-    model = ExpertRouter()
-    model.set_head(_router_head(3), 1)
-    with pytest.raises(ValueError, match="key has 4 experts, expected the head's 3"):
-        _route(model, *_campaigns())
 
 
 def _portfolio() -> tuple[Tensor, Tensor, Tensor]:
@@ -219,7 +199,7 @@ def test_shipped_usual_signals_depend_on_how_many_campaigns_count() -> None:
 
 
 def test_shipped_routes_take_any_number_of_experts() -> None:
-    """A platform that joins is an expert like the others; a head of the run is for as many as it was learnt on."""
+    """A platform that joins is an expert like the others."""
     model = ExpertRouter()
     for experts in (3, 5):
         answer = _route(model, *_campaigns(2, experts))
@@ -228,14 +208,14 @@ def test_shipped_routes_take_any_number_of_experts() -> None:
 
 
 def test_a_split_loses_what_the_best_one_would_have_brought() -> None:
-    """Straight lines between the steps, of the split that a campaign begins with by default."""
+    """Straight lines between the steps, of the split that training plays."""
     worth = torch.tensor([[[0.0, 0.5, 1.0], [0.0, 0.1, 0.2]]])
     gates = torch.tensor([[[0.8, 0.2]]])
     first, second = prior_shares(
         gates[0].double().numpy(),
         np.ones((1, 2), bool),
-        weight=SwarmConfig().routing.prior_weight,
-        temperature=np.array([SwarmConfig().routing.temperature]),
+        weight=ADVICE,
+        temperature=np.array([TEMPERATURE]),
     )[0]
     loss = ExpertRouter().loss(gates, {"worth": worth}).item()
     assert loss == pytest.approx(100 * (1 - first - 0.2 * second), rel=1e-5)
@@ -297,9 +277,8 @@ def test_letters_must_agree() -> None:
         check_arrays(arrays, {"weights": ("E", 32), "bias": ("E",)}, of="x")
 
 
-@pytest.mark.parametrize("model", [CreativeScorer, ExpertRouter])
-def test_the_body_is_the_same_in_every_instance(model: type[CreativeScorer] | type[ExpertRouter]) -> None:
+def test_the_body_is_the_same_in_every_instance() -> None:
     """Features recorded yesterday still mean the same today."""
-    query, key = (_creatives()[:, 3:], _creatives()[:, :3]) if model is CreativeScorer else _campaigns()
-    first, second = (model()(query, key, key).extras["features"] for _ in range(2))
+    query, key = _creatives()[:, 3:], _creatives()[:, :3]
+    first, second = (CreativeScorer()(query, key, key).extras["features"] for _ in range(2))
     assert torch.equal(first, second)

@@ -133,10 +133,10 @@ class _Listening(AttentionService):
 
 
 def test_without_learning_only_health_gets_heads(setup: Setup) -> None:
-    """With it, creatives and routes do as well."""
+    """With it, creatives do as well."""
     for loop, expected in (
         (ShippedHeads, {"health_monitoring"}),
-        (AS_SHIPPED.feedback, {"health_monitoring", "creative_scoring", "expert_routing"}),
+        (AS_SHIPPED.feedback, {"health_monitoring", "creative_scoring"}),
     ):
         _Listening.got = set()
         play(setup, Parts(attention=_Listening, feedback=loop))

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from policies.creative import FLOOR, rotation
 from policies.frames import Evidence, Portfolio, pad
-from policies.learning import creative_head, creative_prior, prior_shares, router_head
+from policies.learning import creative_head, creative_prior, prior_shares
 from policies.models.creative import CreativeScorer
-from policies.models.head import HeadModel
-from policies.models.router import ExpertRouter
 from policies.models.shapes import check_arrays
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -121,23 +119,6 @@ def test_the_creative_head_of_no_evidence_says_nothing() -> None:
     head = creative_head(features, _evidence(none, none), _portfolio(3, 4), none + 0.05)
     assert (head["weights"] == 0).all()
     assert (head["bias"] == 0).all()
-
-
-def test_the_router_head_prefers_the_planted_platform() -> None:
-    """Campaigns of two kinds that earn on different platforms are told apart."""
-    rng, rows = np.random.default_rng(0), 120
-    kind = rng.integers(0, 2, rows)
-    features = np.repeat(rng.standard_normal((rows, 1, 32)) * 0.3, 4, axis=1)
-    features[:, :, 0] = (2.0 * kind - 1.0)[:, None]
-    shares = np.where((np.arange(4) == np.where(kind == 1, 2, 0)[:, None]), 0.7, 0.1)
-    allowed = np.ones((rows, 4), dtype=np.bool_)
-    head = router_head(features, shares, np.full(rows, 80.0), allowed)
-    check_arrays(head, ExpertRouter.HEAD, of="head")
-    logits = (features * head["weights"]).sum(axis=2) + head["bias"]
-    assert (logits.argmax(axis=1) == np.where(kind == 1, 2, 0)).all()
-    unsure = router_head(features, shares, np.zeros(rows), allowed)
-    assert (unsure["weights"] == 0).all()
-    assert issubclass(ExpertRouter, HeadModel)
 
 
 def test_temperature_softens_and_sharpens_a_routers_gates_as_in_its_softmax() -> None:
