@@ -110,7 +110,7 @@ def _rows(found: Found) -> Iterator[tuple[str, list[str]]]:
             [
                 idle.mechanism,
                 idle.alternative,
-                f"no decision; {idle.measured_by or 'not measured'}",
+                f"no decision; {idle.measured_by}",
                 *("" for _ in found),
             ],
         )

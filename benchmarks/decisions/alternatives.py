@@ -91,8 +91,8 @@ class Idle:
 
     mechanism: str
     alternative: str
-    measured_by: str | None
-    """The program that holds it against the alternative; None where none does."""
+    measured_by: str
+    """The program that holds it against the alternative."""
 
 
 _TRAIN = "policies.models.train --check"
@@ -104,7 +104,7 @@ IDLE: Mapping[str, Idle] = MappingProxyType(
         "cross_platform": Idle("cross", "the others' mean rates", _TRAIN),
         "realtime_bidding": Idle("linear, with state", "the stream's mean", _TRAIN),
         "creative matching": Idle("sliced Wasserstein", "distance of mean frames", "benchmarks.creative"),
-        "audience modelling": Idle("mixed curvature", "flat features", None),
+        "audience modelling": Idle("mixed curvature", "flat features", "benchmarks.audience"),
         "bid optimisation": Idle("natural gradient", "plain steps", "benchmarks.bandit"),
         "creative compression": Idle("information bottleneck", "PCA", "benchmarks.bottleneck"),
     }
