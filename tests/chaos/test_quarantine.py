@@ -78,6 +78,7 @@ def events(scenario: Scenario) -> list[tuple[str, str]]:
     return [(kind, subject) for _, kind, subject, _ in Journal(scenario.folder / "journal.sqlite").events(0, 10**6)]
 
 
+@pytest.mark.slow
 def test_without_an_agent_its_platform_rests_and_its_campaigns_are_careful(
     brittle: Scenario, examples: list[Campaign]
 ) -> None:

@@ -64,6 +64,7 @@ def test_a_swarm_from_up_to_down(terminal: Terminal) -> None:
     assert "no swarm called" in terminal("swarm", "down", status=3)
 
 
+@pytest.mark.slow
 def test_a_swarm_goes_on_from_its_journal(terminal: Terminal) -> None:
     """After down, up takes up the campaigns and the hour where they were."""
     terminal.json("swarm", "up", "--tick-seconds", "0.2")

@@ -122,6 +122,7 @@ def test_a_run_that_has_not_begun(tmp_path: Path) -> None:
 
 
 @pytest.mark.cluster
+@pytest.mark.slow
 def test_the_page_of_a_real_run_has_its_results(tmp_path: Path) -> None:
     """What `swarm run` measured is what the page shows: seed, days, hindsight, baselines by day, and the sums."""
     specs = [str(EXAMPLES / f"{name}.yaml") for name in ("hearth-kettle-sales", "alpenruf-sommer-sales")]

@@ -50,6 +50,7 @@ def test_a_run_is_kept_on_the_server(server: Server, tmp_path: Path, monkeypatch
     assert (folder / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_while_the_server_is_away_the_clock_waits(frail: Server, examples: list[Campaign], scenarios: Make) -> None:
     """Status and a notice say so; when it is back, hours go on from where they were, and the chain is whole."""
     made = scenarios("away", 3)

@@ -96,6 +96,7 @@ class ConstantAttention:
         return None
 
 
+@pytest.mark.slow
 def test_attention_changes_decisions(
     undisturbed: tuple[Scenario, dict[str, Any]], examples: list[Campaign], scenarios: Make
 ) -> None:
