@@ -202,7 +202,7 @@ def main() -> None:
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     last = options.first_seed + options.swarms
     swarms = [range(first, min(first + _BATCH, last)) for first in range(options.first_seed, last, _BATCH)]
-    began, console = time.monotonic(), Console()
+    began, console = time.monotonic(), Console(width=200)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with multiprocessing.get_context("spawn").Pool() as pool:
         hit = pool.map_async(partial(shocked, seeds=seeds), KINDS, chunksize=1)

@@ -45,7 +45,7 @@ def main() -> None:
     for kind, known, asked in (("scenario", SCENARIOS, names), ("policy", SYSTEMS, policies)):
         for name in asked:
             check_known(kind, name, known)
-    console = Console()
+    console = Console(width=240)
     console.print(f"{describe()}; seeds {seeds.start} to {seeds.stop - 1}", highlight=False)
     if options.ablate:
         _ablate(names, seeds, console, options.json)
