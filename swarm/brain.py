@@ -284,7 +284,7 @@ class Brain:
     @property
     def running(self) -> Bools:
         """[R] campaigns that nobody has paused."""
-        return np.array([campaign.name not in self.paused for campaign in self.campaigns])
+        return np.array([campaign.name not in self.paused for campaign in self.campaigns], dtype=np.bool_)
 
     @property
     def keep(self) -> Floats:

@@ -98,3 +98,10 @@ def test_a_floor_is_no_move_of_the_gate(brain: Brain) -> None:
     assert [] == brain.assess(9)
     brain.floor = Mode.STABLE
     assert Mode.CAUTIOUS == brain.gate.mode
+
+
+def test_a_brain_without_campaigns_can_be_asked() -> None:
+    """Before anything is submitted nothing runs, and a lease lets nobody rest."""
+    empty = Brain(SwarmConfig(), FOUR, Traffic(HOUR_OF_WEEK))
+    assert (0, np.dtype(np.bool_)) == (len(empty.running), empty.running.dtype)
+    assert empty.lease(0).resting == ()

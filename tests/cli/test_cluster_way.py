@@ -49,6 +49,7 @@ def test_a_swarm_from_up_to_down(terminal: Terminal) -> None:
     assert "no swarm called" in terminal("swarm", "status", status=3)
     assert terminal.json("swarm", "up", "--tick-seconds", "0.2")["ready"]
     assert terminal.json("swarm", "up", "--tick-seconds", "0.2")["ready"]
+    assert not json.loads(terminal("swarm", "watch", "--frames", "1", "--json"))["campaigns"]
     assert set(terminal.json("swarm", "submit", str(EXAMPLES)).values()) == {"submitted"}
     assert set(terminal.json("swarm", "submit", str(EXAMPLES)).values()) == {"known"}
     frames = [json.loads(line) for line in terminal("swarm", "watch", "--frames", "2", "--json").splitlines()]
@@ -68,6 +69,7 @@ def test_a_swarm_from_up_to_down(terminal: Terminal) -> None:
 def test_a_swarm_goes_on_from_its_journal(terminal: Terminal) -> None:
     """After down, up takes up the campaigns and the hour where they were."""
     terminal.json("swarm", "up", "--tick-seconds", "0.2")
+    terminal("swarm", "submit", str(EXAMPLES))
     terminal("swarm", "watch", "--frames", "2", "--json")
     before = terminal.json("swarm", "status")
     assert len(before["campaigns"]) == 8
