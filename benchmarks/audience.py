@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from benchmarks.machine import describe, paired_interval
+from mechanisms import stereographic
 from policies.embedding import embed_many
 from policies.entities import UserFeatures
 from policies.theories.audience import AudienceModeler
@@ -81,18 +82,13 @@ def _wide(row: Floats, width: int) -> NDArray[np.float32]:
 
 def _places(tree: Interests, rng: np.random.Generator) -> NDArray[np.float32]:
     """[S, 128] the tree in the Poincare ball: each segment a step from its parent, in a direction of its own."""
-    place: dict[tuple[str, ...], Floats] = {(): np.zeros(_TREE_WIDTH)}
+    place: dict[tuple[str, ...], torch.Tensor] = {(): torch.zeros(_TREE_WIDTH, dtype=torch.float64)}
+    curvature = torch.tensor(-1.0, dtype=torch.float64)
     for path in tree.path:
         direction = rng.standard_normal(_TREE_WIDTH)
-        step = np.tanh(_EDGE / 2) * direction / np.linalg.norm(direction)
-        place[path] = _added(place[path[:-1]], step)
-    return np.stack([place[path] for path in tree.path]).astype(np.float32)
-
-
-def _added(x: Floats, y: Floats) -> Floats:
-    """Moebius sum at curvature -1 (Ungar 2010)."""
-    xy, xx, yy = x @ y, x @ x, y @ y
-    return np.asarray(((1 + 2 * xy + yy) * x + (1 - xx) * y) / (1 + 2 * xy + xx * yy))
+        step = torch.from_numpy(np.tanh(_EDGE / 2) * direction / np.linalg.norm(direction))
+        place[path] = stereographic.add(place[path[:-1]], step, curvature)
+    return torch.stack([place[path] for path in tree.path]).float().numpy()
 
 
 def losses(seed: int) -> list[float]:

@@ -66,7 +66,7 @@ def test_campaigns_that_were_never_planned_begin_with_what_attention_says(brain:
     """Though their first hour failed and was taken back: the second try is the first one again."""
     brain.take_back(brain.state())
     brain.attention.shares = np.eye(4)[np.zeros(len(brain.campaigns), dtype=np.int64)]
-    np.testing.assert_array_equal(brain.attention.shares, brain.state()["shares"])
+    np.testing.assert_array_equal(brain.attention.shares, brain._carried().split)
     assert 0 == len(brain.state()["price"])
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from benchmarks import audience
-from benchmarks.audience import ALIKE, ARMS, MIXED, draw, losses
+from benchmarks.audience import ALIKE, ARMS, draw, losses
 from swarm.platforms.interests import draw_interests
 
 SEED = 3
@@ -21,7 +21,7 @@ def test_what_is_known_of_the_audiences_is_drawn_from_the_true_rates() -> None:
 
 
 def test_relatives_are_near_in_the_tree_of_interests() -> None:
-    """A parent is one edge away by the Poincare distance, and nobody is nearer to the root than his parent."""
+    """A parent is one edge away by the Poincare distance."""
     tree = draw_interests(SEED)
     places = audience._places(tree, np.random.default_rng(0)).astype(np.float64)
     inner = 1 - np.square(places).sum(axis=1)
@@ -36,4 +36,5 @@ def test_segments_of_any_kind_tell_more_than_the_mean_of_all(monkeypatch: pytest
     monkeypatch.setattr(audience, "KNOWN", 240)
     monkeypatch.setattr(audience, "SEGMENTS", 20)
     found = dict(zip(ARMS, losses(SEED), strict=True))
-    assert 0 < found[MIXED] < found[ALIKE]
+    assert 0 < min(found.values())
+    assert max(loss for arm, loss in found.items() if arm != ALIKE) < found[ALIKE]
