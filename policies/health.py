@@ -5,6 +5,7 @@ Letters: R campaigns, A agents, S signals.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -131,6 +132,11 @@ class Usual:
     def as_arrays(self) -> dict[str, Floats]:
         """All of it, to be kept."""
         return {"mean": self.mean, "square": self.square, "hours": np.array(self.hours)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Floats]) -> Usual:
+        """As it was when it was kept."""
+        return cls(arrays["mean"], arrays["square"], int(arrays["hours"]))
 
 
 @dataclass(frozen=True, slots=True)

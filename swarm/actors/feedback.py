@@ -60,10 +60,7 @@ class FeedbackLoop:
         self._call = Caller(scenario.config.runtime.call_deadline_s)
         kept = self._journal.models()
         self._versions = {name: version for name, (version, _) in kept.items()}
-        usual = kept.get("usual")
-        self._usual = (
-            Usual.start() if usual is None else Usual(usual[1]["mean"], usual[1]["square"], int(usual[1]["hours"]))
-        )
+        self._usual = Usual.from_arrays(kept["usual"][1]) if "usual" in kept else Usual.start()
         self._opening = weights.head("creative_scoring", ("weights", "bias", "root"))
         tuner = kept.get("state/tuner")
         self._tuner = None if tuner is None else Tuner.from_arrays(tuner[1])
@@ -162,6 +159,15 @@ class FeedbackLoop:
     async def calls_made(self) -> int:
         """How many calls this actor has made to others."""
         return self._call.made
+
+
+def heads(models: Mapping[str, tuple[int, Mapping[str, NDArray[Any]]]]) -> dict[str, Any]:
+    """What the loop has told attention, out of the journal's ``models``: use case -> (version, head)."""
+    told: dict[str, Any] = {name: models[name] for name in ("creative_scoring",) if name in models}
+    if "usual" in models:
+        version, arrays = models["usual"]
+        told["health_monitoring"] = (version, Usual.from_arrays(arrays).head())
+    return told
 
 
 FeedbackActor = ray.remote(FeedbackLoop)

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from policies.evidence import Memory
-from policies.health import Usual
 from swarm import portfolio
 from swarm.actors.agent import AgentActor, Shard
 from swarm.actors.attention import AttentionActor
@@ -16,7 +15,7 @@ from swarm.actors.bounded import MOST_PENDING
 from swarm.actors.calls import Caller
 from swarm.actors.children import Children
 from swarm.actors.dispatcher import DispatcherActor
-from swarm.actors.feedback import FeedbackActor
+from swarm.actors.feedback import FeedbackActor, heads
 from swarm.actors.market import MarketActor
 from swarm.actors.scenario import Scenario
 from swarm.brain import Brain
@@ -87,7 +86,7 @@ class Roster:
 
     async def _tell_attention(self) -> None:
         """Every model's newest head, for a service that is new, or did not hear of it."""
-        for use_case, (version, arrays) in self._heads().items():
+        for use_case, (version, arrays) in heads(self._journal.models()).items():
             await self._call(self.children["attention"], "set_head", use_case, arrays, version)
 
     async def _tell_agent(self, platform: str) -> None:
@@ -99,12 +98,3 @@ class Roster:
         brain = self._brain
         steps = portfolio.steps(brain.campaigns)
         return Shard(brain.portfolio.columns(self.slices[platform]), brain.calendar, steps)
-
-    def _heads(self) -> dict[str, Any]:
-        kept, heads = self._journal.models(), dict[str, Any]()
-        if "creative_scoring" in kept:
-            heads["creative_scoring"] = kept["creative_scoring"]
-        if "usual" in kept:
-            version, usual = kept["usual"]
-            heads["health_monitoring"] = (version, Usual(usual["mean"], usual["square"]).head())
-        return heads

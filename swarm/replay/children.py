@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from policies.evidence import Memory
 from policies.frames import Portfolio, Report
-from policies.health import Usual
 from policies.tuning import Hyper, Tuning
 from swarm.actors import answers
 from swarm.actors.agent import PlatformAgent
 from swarm.actors.calls import Caller
-from swarm.actors.feedback import FeedbackLoop, Lesson
+from swarm.actors.feedback import FeedbackLoop, Lesson, heads
 from swarm.actors.scenario import Scenario
 from swarm.attention.engine import AttentionEngine
 from swarm.attention.request import Answer, Request
@@ -111,12 +110,8 @@ class Asked:
     def __init__(self, now: Now, journal: Journal) -> None:
         """``journal`` has the heads with which the replay begins."""
         self._now, self._engine = now, AttentionEngine()
-        for use_case, (version, arrays) in journal.models().items():
-            if use_case == "usual":
-                usual = Usual(arrays["mean"], arrays["square"])
-                self._engine.set_head("health_monitoring", usual.head(), version)
-            elif use_case == "creative_scoring":
-                self._engine.set_head(use_case, arrays, version)
+        for use_case, (version, head) in heads(journal.models()).items():
+            self._engine.set_head(use_case, head, version)
 
     async def compute(self, use_case: str, request: Request) -> Answer:
         """The model's answer.

@@ -76,7 +76,7 @@ def test_the_usual_converges_to_mean_and_variance() -> None:
     np.testing.assert_allclose(head["spread"], spread, rtol=0.2)
     kept = usual.as_arrays()
     assert kept["hours"] == 4000
-    assert Usual(kept["mean"], kept["square"], int(kept["hours"])).head()["mean"].tolist() == head["mean"].tolist()
+    assert Usual.from_arrays(kept).head()["mean"].tolist() == head["mean"].tolist()
 
 
 @pytest.mark.parametrize("campaigns", [5, 30, 1000])
