@@ -137,6 +137,13 @@ class DualDescent(Rival):
         self.multiplier = (1.0 + limit * self.cost) / (self.money + self.cost)
 
 
+class DualDescentBelow(DualDescent):
+    """The same aiming at 0.975 of the target, so that its mean cost is the target (on tuning seeds 700 to 759)."""
+
+    def __init__(self, start: Floats, budget: Floats, target: Floats, rounds: int) -> None:
+        super().__init__(start, budget, 0.975 * target, rounds)
+
+
 class AuctionPacer(Rival):
     """Even spend by bounded steps; capped at 1.25, 1 or 0.8 of the target: cost so far below 95 %, 100 %, above."""
 

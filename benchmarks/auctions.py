@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import machine
-from benchmarks.auction_rivals import RIVALS, Outcome, Rival, ShadedPid
+from benchmarks.auction_rivals import RIVALS, DualDescentBelow, Outcome, Rival, ShadedPid
 from benchmarks.auction_single import requests, surplus
 from benchmarks.auction_streams import Streams, best_response, draw, hindsight
 from policies.bidding import PacingBidder
@@ -112,6 +112,7 @@ def paced(
     """All bidders on the same markets."""
     streams = draw(seeds, drift=drift, first_price=first_price, target=target)
     rivals = RIVALS | ({"pid_shaded": ShadedPid} if first_price else {})
+    rivals |= {"dual_descent_below": DualDescentBelow} if target else {}
     found = {"swarm": ours(streams, first_price=first_price)}
     found |= {name: theirs(kind, streams, first_price=first_price) for name, kind in rivals.items()}
     if first_price:

@@ -36,7 +36,7 @@ from swarm.spec.campaign import Campaign, load_campaigns
 from swarm.spec.config import SwarmConfig
 from swarm.spec.rates import in_usd
 
-REPORTING_SEEDS = tuple(range(9030, 9040))
+REPORTING_SEEDS = tuple(range(9040, 9050))
 """Read by this report alone; nothing was ever tuned on them."""
 _BY_DAY = ("clicks", "logged_clicks", "same_bidder_clicks")
 EXAMPLES = Path("configs/campaigns")

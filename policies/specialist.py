@@ -51,16 +51,19 @@ def steady(wanted: Wanted, portfolio: Portfolio, *, budget: Floats, bid: Floats)
     """``wanted``, its moves from the ``budget`` and ``bid`` [R, C] in force so small that no platform learns anew.
 
     A significant edit begins a learning phase, in which clicks convert 5 to 20 % worse for days; the same way in
-    several hours does not. From 0, and to 0, a budget goes at once, and so does all where a click is the goal, of which
-    there are enough for a platform to learn from within the hour.
+    several hours does not. From 0, and to 0, a budget goes at once. So it does where a click is the goal, for that is
+    nothing to learn; bids are held there too, since what they bought says less of what another one would, the further
+    that is.
     """
     most = 1.0 + _NEAR * portfolio.significant_edit
-    learns = portfolio.unit_value[:, None] > 0
 
     def near(new: Floats, old: Floats) -> Floats:
-        return np.where((old > 0) & (new > 0) & learns, np.clip(new, old / most, old * most), new)
+        return np.where((old > 0) & (new > 0), np.clip(new, old / most, old * most), new)
 
-    return replace(wanted, budget=near(wanted.budget, budget), bid=near(wanted.bid, bid))
+    learns = portfolio.unit_value[:, None] > 0
+    return replace(
+        wanted, budget=np.where(learns, near(wanted.budget, budget), wanted.budget), bid=near(wanted.bid, bid)
+    )
 
 
 def limited(wanted: Floats, old: Floats, *, max_step: Floats | float) -> Floats:

@@ -113,25 +113,26 @@ def test_a_plan_keeps_caps_and_shares(seed: int) -> None:
 @given(arrays(np.float64, (2, ROWS, CHANNELS), elements=st.floats(0.01, 100.0)))
 def test_no_move_makes_a_platform_learn_anew(values: Floats) -> None:
     """However far the way, each hour's move is no significant edit, and the way is gone to its end."""
-    known, (old, new) = replace(_portfolio(), unit_value=np.ones(ROWS)), values
+    known, (old, new) = _portfolio(), values
+    learns = known.unit_value > 0
     wanted = Wanted(new, new, np.ones((ROWS, CHANNELS, CREATIVES)), np.ones((ROWS, CHANNELS), dtype=np.bool_))
     now = old
     for _ in range(100):
         moved = steady(wanted, known, budget=now, bid=now)
-        before, after = (np.rint(1e6 * each).astype(np.int64) for each in (now, moved.bid))
-        assert not significant(before, after, known.significant_edit).any()
-        now = moved.budget
+        for before, after in ((now, moved.bid), (now[learns], moved.budget[learns])):
+            micros = (np.rint(1e6 * each).astype(np.int64) for each in (before, after))
+            assert not significant(*micros, known.significant_edit).any()
+        now = moved.bid
     np.testing.assert_allclose(now, new)
 
 
-def test_where_a_click_is_the_goal_all_moves_at_once() -> None:
-    """A platform has nothing to learn anew: only the campaign's own guardrails hold it, at the door."""
+def test_where_a_click_is_the_goal_budgets_move_at_once() -> None:
+    """A platform has nothing to learn anew: only the campaign's own guardrails hold them, at the door."""
     known, old = _portfolio(), np.ones((ROWS, CHANNELS))
     wanted = Wanted(9 * old, old / 9, np.ones((ROWS, CHANNELS, CREATIVES)), np.ones((ROWS, CHANNELS), dtype=np.bool_))
     moved = steady(wanted, known, budget=old, bid=old)
-    clicks = known.unit_value == 0
-    for all_at_once in (moved.budget == wanted.budget, moved.bid == wanted.bid):
-        assert all_at_once.all(axis=1).tolist() == clicks.tolist()
+    assert (moved.budget == wanted.budget).all(axis=1).tolist() == (known.unit_value == 0).tolist()
+    assert (moved.bid > wanted.bid).all()
 
 
 def test_a_budget_is_opened_and_closed_at_once() -> None:
