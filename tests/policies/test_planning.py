@@ -113,17 +113,16 @@ def test_a_plan_keeps_caps_and_shares(seed: int) -> None:
 @given(arrays(np.float64, (2, ROWS, CHANNELS), elements=st.floats(0.01, 100.0)))
 def test_no_move_makes_a_platform_learn_anew(values: Floats) -> None:
     """However far the way, each hour's move is no significant edit, and the way is gone to its end."""
-    known, (old, new) = _portfolio(), values
+    known, (now, goal) = _portfolio(), values
     learns = known.unit_value > 0
-    wanted = Wanted(new, new, np.ones((ROWS, CHANNELS, CREATIVES)), np.ones((ROWS, CHANNELS), dtype=np.bool_))
-    now = old
+    wanted = Wanted(goal, goal, np.ones((ROWS, CHANNELS, CREATIVES)), np.ones((ROWS, CHANNELS), dtype=np.bool_))
     for _ in range(100):
         moved = steady(wanted, known, budget=now, bid=now)
         for before, after in ((now, moved.bid), (now[learns], moved.budget[learns])):
-            micros = (np.rint(1e6 * each).astype(np.int64) for each in (before, after))
-            assert not significant(*micros, known.significant_edit).any()
+            old, new = (np.rint(1e6 * each).astype(np.int64) for each in (before, after))
+            assert not significant(old, new, known.significant_edit).any()
         now = moved.bid
-    np.testing.assert_allclose(now, new)
+    np.testing.assert_allclose(now, goal)
 
 
 def test_where_a_click_is_the_goal_budgets_move_at_once() -> None:
