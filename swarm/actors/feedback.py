@@ -163,7 +163,9 @@ class FeedbackLoop:
 
 def heads(models: Mapping[str, tuple[int, Mapping[str, NDArray[Any]]]]) -> dict[str, Any]:
     """What the loop has told attention, out of the journal's ``models``: use case -> (version, head)."""
-    told: dict[str, Any] = {name: models[name] for name in ("creative_scoring",) if name in models}
+    told: dict[str, Any] = {}
+    if "creative_scoring" in models:
+        told["creative_scoring"] = models["creative_scoring"]
     if "usual" in models:
         version, arrays = models["usual"]
         told["health_monitoring"] = (version, Usual.from_arrays(arrays).head())
