@@ -48,7 +48,8 @@ _COSTLY = {
     "creative_exploration": 0.25, "routing_temperature": 0.25,
 }  # fmt: skip
 """The side on which being wrong by four times costs more, as tuning seeds 301 to 304 showed: one at a time, but for the
-step, which keeps a gain that is too high from harm where it is too small."""
+step, which keeps a gain that is too high from harm where it is too small. The sides of allocation and exploration are
+within the noise."""
 WRONG = {name: float(np.clip(GOOD[name] * factor, *BOUNDS[name])) for name, factor in _COSTLY.items()}
 PLANTED = {"creative_exploration": 4.0, "pacing_gain": 2.0, "memory_days": 2.0}
 PLANTED_HOUR = 7 * 24
